@@ -1,0 +1,48 @@
+"""GAN oversampling for small, wide, imbalanced tables, with checks of what it makes."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._oversampler import GANOverSampler
+    from ._tabular import TabularGAN
+    from ._warnings import CopyWarning, GansamplerWarning, SmallClassWarning
+    from .checks import ConformalCopyCheck
+
+__version__ = "0.1.0.dev0"
+
+# Public name -> module that holds it, imported at first use: `import gansampler` alone
+# does not load torch.
+_HOMES = {
+    "ConformalCopyCheck": "checks",
+    "CopyWarning": "_warnings",
+    "GANOverSampler": "_oversampler",
+    "GansamplerWarning": "_warnings",
+    "SmallClassWarning": "_warnings",
+    "TabularGAN": "_tabular",
+}
+_MODULES = ["datasets", "metrics"]
+
+__all__ = [
+    "ConformalCopyCheck",
+    "CopyWarning",
+    "GANOverSampler",
+    "GansamplerWarning",
+    "SmallClassWarning",
+    "TabularGAN",
+    "__version__",
+    "datasets",
+    "metrics",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

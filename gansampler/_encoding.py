@@ -1,0 +1,120 @@
+"""From a table to the latent space the generator works in, and back.
+
+Columns become normal scores (so marginals and ranges hold by construction), normal
+scores become principal components (so the cost of training depends on the rank of the
+table, not on its number of columns). Distances in the latent space are distances between
+normal scores.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import norm, rankdata
+from sklearn.decomposition import PCA
+
+MAX_QUANTILES = 1000
+MAX_COMPONENTS = 1000
+
+
+class NormalScores:
+    """Normal scores of every column, and back by interpolating observed quantiles.
+
+    The score of the i-th smallest of n values is the normal quantile of (i - 1/2) / n.
+    It stays finite at the extremes, where a plain quantile transform needs a clip.
+
+    Attributes
+    ----------
+    quantiles_ : ndarray of shape (n_quantiles, n_features)
+        Observed values at evenly spaced ranks: all of them up to `MAX_QUANTILES` rows.
+    is_integer_, is_discrete_ : ndarray of bool, shape (n_features,)
+        Columns of whole numbers, which come back rounded; columns of few distinct values
+        (at most two, or a tenth of the rows), which come back as observed values only.
+    """
+
+    def fit_transform(self, X: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
+        """Learn the columns of X; ties are broken at random, alike in all columns.
+
+        Random ties keep the share of a repeated value, a pile of zeros say, when a
+        Gaussian is fitted to the scores.
+        """
+        n = len(X)
+        X = np.asarray(X, dtype=np.float64)
+        ordered = np.sort(X, axis=0)
+        ranks = np.linspace(0, n - 1, min(n, MAX_QUANTILES)).round().astype(int)
+        n_distinct = 1 + (np.diff(ordered, axis=0) > 0).sum(axis=0)
+        self.n_rows_ = n
+        self.quantiles_ = ordered[ranks]
+        self.is_integer_ = (X == np.rint(X)).all(axis=0)
+        self.is_discrete_ = (n_distinct <= 2) | (10 * n_distinct <= n)
+
+        order = rng.permutation(n)
+        scores = np.empty_like(X)
+        scores[order] = self._to_scores(rankdata(X[order], method="ordinal", axis=0) - 1)
+        scores[:, n_distinct == 1] = 0.0
+        return scores
+
+    def transform(self, X: np.ndarray) -> np.ndarray:
+        """Scores of any rows; tied values get the middle of their ranks."""
+        grid = np.linspace(0, self.n_rows_ - 1, len(self.quantiles_))
+        ranks = np.empty(X.shape, dtype=np.float64)
+        for j, quantiles in enumerate(self.quantiles_.T):
+            from_left = np.interp(X[:, j], quantiles, grid)
+            from_right = np.interp(-X[:, j], -quantiles[::-1], -grid[::-1])
+            ranks[:, j] = (from_left - from_right) / 2
+        return self._to_scores(ranks)
+
+    def inverse_transform(self, scores: np.ndarray) -> np.ndarray:
+        """Values in the range of each column, between neighbouring quantiles."""
+        n, q = self.n_rows_, len(self.quantiles_)
+        rank = np.clip(norm.cdf(scores) * n - 0.5, 0, n - 1)
+        position = rank * ((q - 1) / max(n - 1, 1))
+        position[:, self.is_discrete_] = np.rint(position[:, self.is_discrete_])
+        below = np.minimum(position.astype(int), max(q - 2, 0))
+        columns = np.arange(scores.shape[1])
+        low = self.quantiles_[below, columns]
+        high = self.quantiles_[np.minimum(below + 1, q - 1), columns]
+        X = np.clip(low + (position - below) * (high - low), low, high)
+        X[:, self.is_integer_] = np.rint(X[:, self.is_integer_])
+        return X
+
+    def _to_scores(self, ranks: np.ndarray) -> np.ndarray:
+        return norm.ppf((ranks + 0.5) / self.n_rows_)
+
+
+class TableEncoder:
+    """Table -> normal scores -> all principal components, and back.
+
+    Attributes
+    ----------
+    scores_ : NormalScores
+    pca_ : PCA
+        Keeps min(n_rows - 1, n_features, `MAX_COMPONENTS`) components, unscaled.
+    remainder_ : ndarray of shape (n_features,)
+        Standard deviation of each column's scores that no component explains; zero but
+        for tables of more than `MAX_COMPONENTS` rows and columns.
+    """
+
+    def fit_transform(self, X: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
+        """Learn from X, shape (n, d), and return its latent rows, shape (n, k)."""
+        self.scores_ = NormalScores()
+        scores = self.scores_.fit_transform(X, rng)
+        n_components = max(1, min(len(X) - 1, X.shape[1], MAX_COMPONENTS))
+        self.pca_ = PCA(n_components, random_state=rng.randint(2**31 - 1))
+        latent = self.pca_.fit_transform(scores)
+        explained = self.pca_.explained_variance_ @ self.pca_.components_**2
+        unexplained = scores.var(axis=0, ddof=1) - explained
+        self.remainder_ = np.sqrt(np.where(unexplained > 1e-9, unexplained, 0.0))
+        return latent
+
+    def transform(self, X: np.ndarray) -> np.ndarray:
+        """Latent rows, shape (m, k), of rows in X, shape (m, d)."""
+        return self.pca_.transform(self.scores_.transform(X))
+
+    def inverse_transform(
+        self, latent: np.ndarray, rng: np.random.RandomState
+    ) -> np.ndarray:
+        """Rows of the table, shape (m, d), of latent rows, shape (m, k)."""
+        scores = self.pca_.inverse_transform(latent)
+        if self.remainder_.any():
+            scores += self.remainder_ * rng.standard_normal(scores.shape)
+        return self.scores_.inverse_transform(scores)

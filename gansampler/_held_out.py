@@ -1,0 +1,125 @@
+"""Held-out rows: which they are, and how a generator is scored on them."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from ._start import MIN_CLASS_ROWS
+from .adversarial import ResidualGenerator
+from .checks import ConformalCopyCheck
+from .metrics import energy_score
+
+MAX_ROWS = 1000
+"""Rows of a class that are held out at most."""
+
+DRAWS_PER_ROW = 5
+MIN_DRAWS, MAX_DRAWS = 250, 2000
+"""Draws of a class that score a generator, for each held-out row, and their bounds."""
+
+
+def choose_held_out(
+    codes: np.ndarray, groups: np.ndarray, fraction: float, rng: np.random.RandomState
+) -> np.ndarray:
+    """Mask of rows to hold out: whole groups, up to a fraction of every class.
+
+    Classes of fewer than `MIN_CLASS_ROWS` rows keep them all.
+    """
+    counts = np.bincount(codes)
+    room = np.minimum(np.rint(fraction * counts), MAX_ROWS).astype(int)
+    room[counts < MIN_CLASS_ROWS] = 0
+    room = np.minimum(room, counts - 1)
+    _, group_codes, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    members = np.split(np.argsort(group_codes, kind="stable"), sizes.cumsum()[:-1])
+    held_out = np.zeros(len(codes), dtype=bool)
+    for g in rng.permutation(len(members)):
+        if not room.any():
+            break
+        taken = np.bincount(codes[members[g]], minlength=len(counts))
+        if (taken <= room).all():
+            held_out[members[g]] = True
+            room -= taken
+    return held_out
+
+
+class HeldOutScore:
+    """Energy score of held-out rows under a generator, classes weighted alike.
+
+    The noise is drawn once, so that steps are compared on the same draws. A step whose
+    draws fail the copy check against the training rows clearly more often than those of
+    the start, or than fresh rows would, is not fit to be kept, and scores None.
+
+    Parameters
+    ----------
+    train, held_out : tuple of (ndarray of shape (n, r), ndarray of int, shape (n,))
+        Rows and class codes, in the units that distances are taken in.
+    groups : ndarray of shape (n_train,)
+    scale : ndarray of shape (r,)
+        What multiplies a generator's output to give those units.
+    copy_alpha : float or None
+    generator : ResidualGenerator
+        The generator at its start.
+    """
+
+    def __init__(
+        self,
+        train: tuple[np.ndarray, np.ndarray],
+        held_out: tuple[np.ndarray, np.ndarray],
+        *,
+        groups: np.ndarray,
+        scale: np.ndarray,
+        copy_alpha: float | None,
+        generator: ResidualGenerator,
+        rng: np.random.RandomState,
+    ) -> None:
+        self.rows, self.codes = held_out
+        self.scale = scale
+        classes, counts = np.unique(self.codes, return_counts=True)
+        self.weight = dict(
+            zip(classes, len(self.codes) / (len(classes) * counts), strict=True)
+        )
+        n_draws = np.clip(DRAWS_PER_ROW * counts, MIN_DRAWS, MAX_DRAWS)
+        self.noise = {c: generator.noise(n) for c, n in zip(classes, n_draws, strict=True)}
+        self.copy_limit = None
+        if copy_alpha is not None:
+            check = ConformalCopyCheck(alpha=copy_alpha, scale=None, random_state=rng)
+            check.fit(*train, groups)
+            self.copy_limit = _CopyLimit(
+                check, {c: self._draw(generator, c) for c in classes}
+            )
+
+    def __call__(self, generator: nn.Module) -> np.ndarray | None:
+        losses = np.empty(len(self.rows))
+        for c in self.noise:
+            draws = self._draw(generator, c)
+            if self.copy_limit is not None and self.copy_limit.exceeded(draws, c):
+                return None
+            mine = self.codes == c
+            losses[mine] = self.weight[c] * energy_score(self.rows[mine], draws)
+        return losses
+
+    @torch.no_grad()
+    def _draw(self, generator: nn.Module, c: int) -> np.ndarray:
+        noise = self.noise[c]
+        y = torch.full((len(noise),), int(c), device=noise.device)
+        return generator(noise, y).double().cpu().numpy() * self.scale
+
+
+class _CopyLimit:
+    """How many draws may fail the copy check: three standard errors above what is normal."""
+
+    def __init__(self, check: ConformalCopyCheck, draws: dict[int, np.ndarray]) -> None:
+        self.check = check
+        self.limit = {}
+        for c, start_draws in draws.items():
+            normal = max(check.levels_[int(c)], self._share(start_draws, c))
+            error = np.sqrt(normal * (1 - normal) / len(start_draws))
+            self.limit[c] = normal + 3 * error
+
+    def exceeded(self, draws: np.ndarray, c: int) -> bool:
+        return self._share(draws, c) > self.limit[c]
+
+    def _share(self, draws: np.ndarray, c: int) -> float:
+        accepted = self.check.accept(draws, np.full(len(draws), c))
+        return float((~accepted).mean())

@@ -1,0 +1,333 @@
+"""GANOverSampler: the generator and its copy check as an imbalanced-learn sampler."""
+
+from __future__ import annotations
+
+import warnings
+from collections import OrderedDict
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from imblearn.over_sampling.base import BaseOverSampler
+from numpy.typing import ArrayLike
+from scipy import sparse
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from ._prior import Prior, resolve_prior, target_counts
+from ._tabular import TabularGAN
+from ._warnings import CopyWarning
+from .adversarial import single_thread
+from .checks import ConformalCopyCheck
+
+MAX_ROUNDS = 10
+"""Rounds of drawing and checking before rows that look like copies are let through."""
+
+
+class GANOverSampler(BaseOverSampler):
+    """Oversample with a conditional Wasserstein GAN and a copy check.
+
+    `fit_resample` trains a `TabularGAN` on the rows given, draws the rows that bring the
+    table to the wanted class counts, replaces those that look like copies of real rows,
+    and returns the original rows, untouched, followed by the synthetic ones.
+
+    Parameters
+    ----------
+    sampling_strategy : float, str, dict or callable, default="auto"
+        Rows to add, as in every imbalanced-learn oversampler; not used when
+        `target_prior` is given.
+
+        - float: rows of the minority class over rows of the majority class in the
+          returned table; binary targets only.
+        - str: which classes to bring to the size of the largest: "minority",
+          "not minority", "not majority", "all", or "auto" for "not majority".
+        - dict: class -> number of rows in the returned table.
+        - callable: takes y, returns such a dict.
+
+    target_prior : {"uniform", "empirical"} or mapping of class -> probability, \
+            default=None
+        Share of each class in the returned table, met to the row by adding rows only.
+        "empirical" keeps the shares there are, to extend all classes with `target_size`.
+        None goes by `sampling_strategy`.
+    target_size : float, default=None
+        Rows in the returned table, as a multiple of the rows given, at least 1; with it
+        every class can be extended, the majority too. None takes the smallest table that
+        reaches the prior. Without `target_prior`, the shares that `sampling_strategy`
+        leads to are kept.
+    objective : str, default="wasserstein-gp"
+        What critic and generator play for: "wasserstein-gp", "wasserstein-zero-gp",
+        "wasserstein-clip", "non-saturating", "minimax" or "least-squares".
+    penalty : float, default=None
+        Weight of the gradient penalty; None takes that of the objective.
+    n_critic : int, default=2
+        Critic steps for each generator step.
+    start : {"copula", "normal"}, default="copula"
+        Where the generator starts.
+    shrinkage : float, default=0.5
+        Weight of the pooled within-class covariance in that of a class of many rows, in
+        [0, 1]; it grows as the class gets smaller, and is 1 below 6 rows.
+    n_components : int, default=32
+        Number of leading principal components that the game is played on.
+    hidden_layer_sizes : tuple of int, default=(128, 128)
+        Widths of the hidden layers of both networks.
+    learning_rate_init : float, default=0.001
+        Step size of Adam, for both players.
+    max_iter : int, default=2000
+        Largest number of generator steps.
+    batch_size : int, default=128
+        Rows in a batch, in expectation the same number of each class.
+    early_stopping : bool, default=True
+        Whether to choose the step to keep, the start included, on held-out rows.
+    validation_fraction : float, default=0.2
+        Share of the rows of each class to hold out, in (0, 1).
+    n_iter_no_change : int, default=10
+        Scores in a row without progress on held-out rows after which training stops.
+    copy_alpha : float or None, default=0.1
+        Level of the copy check: at most this share of fresh rows is refused. None
+        switches it off.
+    device : {"auto", "cpu", "cuda", "mps"}, default="auto"
+        Where to train; "auto" takes a CUDA GPU where there is one.
+    verbose : bool, default=False
+        Whether to show a progress bar.
+    random_state : int, RandomState instance or None, default=None
+        Seed of everything drawn; pass an int to get the same bytes again (on CPU).
+
+    Attributes
+    ----------
+    sampling_strategy_ : dict
+        Class -> number of synthetic rows.
+    gan_ : TabularGAN or None
+        The fitted generator; None when there was nothing to add and nothing was trained.
+    is_synthetic_ : ndarray of bool, shape (n_samples_new,)
+        Which of the returned rows are synthetic.
+    acceptance_rate_ : dict
+        Class -> share of drawn rows that passed the copy check; only classes that rows
+        were added to.
+    history_ : dict
+        Losses and held-out scores of the training, see `TabularGAN`; empty when nothing
+        was trained.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Defined only when X has feature names that are all strings.
+
+    See Also
+    --------
+    TabularGAN : The generator alone.
+    imblearn.over_sampling.SMOTE : Interpolation between neighbours.
+
+    Notes
+    -----
+    Resample training rows only: put the sampler in an imbalanced-learn `Pipeline`, which
+    leaves test folds alone. Resampling shifts the class prior, so probabilities predicted
+    by a classifier trained on the result are shifted too.
+
+    The copy check measures closeness to real rows. It is no privacy guarantee.
+
+    Examples
+    --------
+    >>> from collections import Counter
+    >>> from sklearn.datasets import make_classification
+    >>> from gansampler import GANOverSampler
+    >>> X, y = make_classification(weights=[0.9], random_state=0)
+    >>> sampler = GANOverSampler(max_iter=40, random_state=0)
+    >>> X_res, y_res = sampler.fit_resample(X, y)
+    >>> sorted(Counter(y_res.tolist()).items())
+    [(0, 90), (1, 90)]
+    >>> int(sampler.is_synthetic_.sum())
+    80
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        **BaseOverSampler._parameter_constraints,
+        **TabularGAN._parameter_constraints,
+        "target_prior": [StrOptions({"uniform", "empirical"}), Mapping, None],
+        "target_size": [Interval(Real, 1, None, closed="left"), None],
+    }
+
+    def __init__(
+        self,
+        *,
+        sampling_strategy: Any = "auto",
+        target_prior: Prior | None = None,
+        target_size: float | None = None,
+        objective: str = "wasserstein-gp",
+        penalty: float | None = None,
+        n_critic: int = 2,
+        start: str = "copula",
+        shrinkage: float = 0.5,
+        n_components: int = 32,
+        hidden_layer_sizes: tuple[int, ...] = (128, 128),
+        learning_rate_init: float = 0.001,
+        max_iter: int = 2000,
+        batch_size: int = 128,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.2,
+        n_iter_no_change: int = 10,
+        copy_alpha: float | None = 0.1,
+        device: str = "auto",
+        verbose: bool = False,
+        random_state: Any = None,
+    ) -> None:
+        super().__init__(sampling_strategy=sampling_strategy)
+        self.target_prior = target_prior
+        self.target_size = target_size
+        self.objective = objective
+        self.penalty = penalty
+        self.n_critic = n_critic
+        self.start = start
+        self.shrinkage = shrinkage
+        self.n_components = n_components
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.learning_rate_init = learning_rate_init
+        self.max_iter = max_iter
+        self.batch_size = batch_size
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.copy_alpha = copy_alpha
+        self.device = device
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def fit_resample(
+        self, X: Any, y: ArrayLike, *, groups: ArrayLike | None = None
+    ) -> tuple[Any, Any]:
+        """Train the generator and return the rows given followed by synthetic ones.
+
+        Parameters
+        ----------
+        X : {array-like, dataframe, sparse matrix} of shape (n_samples, n_features)
+            Finite numbers. A sparse matrix is made dense inside.
+        y : array-like of shape (n_samples,)
+            Class labels, of at least two classes.
+        groups : array-like of shape (n_samples,), default=None
+            Patients, say: the rows of a group are held out together, and are not each
+            other's neighbours in the copy check.
+
+        Returns
+        -------
+        X_resampled : {array-like, dataframe, sparse matrix} of shape \
+                (n_samples_new, n_features)
+            Of the type of X, with its columns and dtypes; a DataFrame has a fresh index.
+        y_resampled : array-like of shape (n_samples_new,)
+
+        Raises
+        ------
+        ValueError
+            If X holds NaN or infinity, y only one class, lengths differ, or the classes
+            wanted cannot be reached by adding rows.
+        """
+        return super().fit_resample(X, y, groups=groups)
+
+    def _fit_resample(
+        self, X: Any, y: np.ndarray, groups: ArrayLike | None = None
+    ) -> tuple[Any, np.ndarray]:
+        self.sampling_strategy_ = self._rows_to_add(y)
+        rng = check_random_state(self.random_state)
+        real = X.toarray() if sparse.issparse(X) else X
+        self.gan_: TabularGAN | None = None
+        self.history_: dict[str, Any] = {}
+        self.acceptance_rate_: dict[Any, float] = {}
+        parts, labels = [X], [y]
+        if any(self.sampling_strategy_.values()):
+            gan = self._make_gan(rng).fit(real, y, groups=groups)
+            check = self._make_check(gan, real, y, groups, rng)
+            for label, n_rows in self.sampling_strategy_.items():
+                if n_rows:
+                    rows = self._draw_checked(gan, label, n_rows, check, rng)
+                    parts.append(rows.astype(X.dtype))
+                    labels.append(np.full(n_rows, label, dtype=y.dtype))
+            self.gan_, self.history_ = gan, gan.history_
+        y_resampled = np.concatenate(labels)
+        self.is_synthetic_ = np.arange(len(y_resampled)) >= len(y)
+        if sparse.issparse(X):
+            stacked = [X, *(X.__class__(part) for part in parts[1:])]
+            return sparse.vstack(stacked, format=X.format), y_resampled
+        return np.concatenate(parts), y_resampled
+
+    def _rows_to_add(self, y: np.ndarray) -> OrderedDict[Any, int]:
+        """Class -> rows to add, by `target_prior` or else `sampling_strategy`."""
+        if self.target_prior is None and self.target_size is None:
+            return self.sampling_strategy_
+        classes, counts = np.unique(y, return_counts=True)
+        if self.target_prior is None:
+            added = [self.sampling_strategy_.get(label, 0) for label in classes.tolist()]
+            p = (counts + added) / (counts + added).sum()
+        elif self.sampling_strategy != "auto":
+            raise ValueError(
+                "sampling_strategy and target_prior both say what classes to reach: "
+                f"got sampling_strategy={self.sampling_strategy!r} and "
+                f"target_prior={self.target_prior!r}. Leave one at its default."
+            )
+        else:
+            p = resolve_prior(self.target_prior, classes, counts)
+        wanted = target_counts(classes, counts, p, self.target_size)
+        return OrderedDict(zip(classes.tolist(), (wanted - counts).tolist(), strict=True))
+
+    def _make_gan(self, rng: np.random.RandomState) -> TabularGAN:
+        shared = TabularGAN._get_param_names()
+        params = {name: getattr(self, name) for name in shared}
+        return TabularGAN(**{**params, "random_state": rng.randint(2**31 - 1)})
+
+    def _make_check(
+        self,
+        gan: TabularGAN,
+        X: np.ndarray,
+        y: np.ndarray,
+        groups: ArrayLike | None,
+        rng: np.random.RandomState,
+    ) -> ConformalCopyCheck | None:
+        """The copy check, on distances between normal scores."""
+        if self.copy_alpha is None:
+            return None
+        check = ConformalCopyCheck(alpha=self.copy_alpha, scale=None, random_state=rng)
+        with single_thread():
+            return check.fit(gan.encoder_.transform(X), y, groups)
+
+    def _draw_checked(
+        self,
+        gan: TabularGAN,
+        label: Any,
+        n_rows: int,
+        check: ConformalCopyCheck | None,
+        rng: np.random.RandomState,
+    ) -> np.ndarray:
+        """Draw rows of a class, drop those that look like copies, top up, in rounds.
+
+        Exactly `n_rows` come back: what is still missing after the last round is filled
+        with the rows that look least like copies, and a warning says how many.
+        """
+        code = int(np.searchsorted(gan.classes_, label))
+        rows, p_values = [], []
+        n_clean, n_drawn = 0, 0
+        level = -np.inf if check is None else check.levels_[label]
+        with single_thread():
+            for _ in range(MAX_ROUNDS):
+                missing = n_rows - n_clean
+                rate = max((n_clean + 1) / (n_drawn + 1), 0.1)
+                drawn = gan.draw_(np.full(int(np.ceil(missing / rate)), code), rng)
+                p = np.ones(len(drawn))
+                if check is not None:
+                    encoded = gan.encoder_.transform(drawn)
+                    p = check.p_values(encoded, np.full(len(drawn), label))
+                rows.append(drawn)
+                p_values.append(p)
+                n_drawn += len(drawn)
+                n_clean += int((p > level).sum())
+                if n_clean >= n_rows:
+                    break
+        self.acceptance_rate_[label] = n_clean / n_drawn
+        p = np.concatenate(p_values)
+        if n_clean < n_rows:
+            warnings.warn(
+                f"{n_rows - n_clean} of {n_rows} synthetic rows of class {label!r} look "
+                f"like copies of real rows: {n_drawn} draws held too few clean ones. Ask "
+                "for fewer rows of this class, lower copy_alpha, or raise shrinkage.",
+                CopyWarning,
+                stacklevel=2,
+            )
+            chosen = np.sort(np.argsort(-p, kind="stable")[:n_rows])
+        else:
+            chosen = np.flatnonzero(p > level)[:n_rows]
+        return np.concatenate(rows)[chosen]

@@ -1,0 +1,463 @@
+"""TabularGAN: a conditional Wasserstein GAN for small, wide tables."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
+from tqdm.auto import tqdm
+
+from ._encoding import TableEncoder
+from ._held_out import HeldOutScore, choose_held_out
+from ._prior import Prior, apportion, resolve_prior
+from ._start import MIN_CLASS_ROWS, fit_class_gaussians
+from ._warnings import SmallClassWarning
+from .adversarial import (
+    OBJECTIVES,
+    Critic,
+    Plan,
+    ResidualGenerator,
+    SynthesisGame,
+    balanced_batches,
+    isolated,
+    resolve_device,
+    single_thread,
+    train,
+)
+
+
+class TabularGAN(BaseEstimator):
+    """Conditional Wasserstein GAN that starts at a Gaussian copula.
+
+    Columns are taken to normal scores and those to principal components. There the
+    generator starts as one shrunk Gaussian a class, a class-conditional Gaussian copula
+    of the table, and learns what to add to it in an adversarial game on the leading
+    components; the other components are drawn from the Gaussian, given the leading ones.
+    Training stops, and the step to keep is chosen, on held-out rows: where no step
+    clearly beats the start there, the start is kept and `start_used_` says so.
+
+    Parameters
+    ----------
+    objective : {"wasserstein-gp", "wasserstein-zero-gp", "wasserstein-clip", \
+            "non-saturating", "minimax", "least-squares"}, default="wasserstein-gp"
+        What critic and generator play for; see `gansampler.adversarial.objectives`.
+    penalty : float, default=None
+        Weight of the gradient penalty, at least 0. None takes that of the objective:
+        0.3 for the two with "gp" in their name, 0 for the others, whose penalty, where
+        one is asked for, is the zero-centred one.
+    n_critic : int, default=2
+        Critic steps for each generator step.
+    start : {"copula", "normal"}, default="copula"
+        Where the generator starts: the class-conditional Gaussian copula, or a standard
+        normal that knows nothing of classes and dependence.
+    shrinkage : float, default=0.5
+        Weight of the pooled within-class covariance in that of a class of many rows, in
+        [0, 1]; it grows as the class gets smaller, and is 1 below 6 rows.
+    n_components : int, default=32
+        Number of leading principal components that the game is played on.
+    hidden_layer_sizes : tuple of int, default=(128, 128)
+        Widths of the hidden layers of both networks.
+    learning_rate_init : float, default=0.001
+        Step size of Adam, for both players.
+    max_iter : int, default=2000
+        Largest number of generator steps.
+    batch_size : int, default=128
+        Rows in a batch, in expectation the same number of each class.
+    early_stopping : bool, default=True
+        Whether to hold out rows on which to stop and to choose the step to keep. False
+        trains on all rows for `max_iter` steps and keeps the last.
+    validation_fraction : float, default=0.2
+        Share of the rows of each class to hold out, in (0, 1). After training, the start
+        is fitted anew on all rows.
+    n_iter_no_change : int, default=10
+        Training stops after this many scores in a row, one every 20 steps at first, that
+        do not clearly beat the start or are clearly worse than the best.
+    copy_alpha : float or None, default=0.1
+        Steps at which clearly more than this share of draws fails the copy check are not
+        kept. None switches the check off.
+    device : {"auto", "cpu", "cuda", "mps"}, default="auto"
+        Where to train; "auto" takes a CUDA GPU where there is one.
+    verbose : bool, default=False
+        Whether to show a progress bar.
+    random_state : int, RandomState instance or None, default=None
+        Seed of everything drawn in `fit` and `sample`; pass an int to get the same bytes
+        again (on CPU).
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    class_prior_ : ndarray of shape (n_classes,)
+        Share of each class among the rows given to `fit`.
+    n_iter_ : int
+        Generator steps taken.
+    best_iter_ : int
+        The step that was kept; 0 is the start.
+    start_used_ : bool
+        Whether the start was kept.
+    loss_curve_ : list of float
+        The critic's loss without its penalty, at each generator step.
+    validation_scores_ : list of float
+        Mean energy score of held-out rows at the steps `history_["score_steps"]`; lower
+        is better; NaN where the draws failed the copy check.
+    history_ : dict
+        Every loss by name, the scores and the steps they were taken at.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Defined only when X has feature names that are all strings.
+
+    See Also
+    --------
+    GANOverSampler : Oversampling with this generator and a copy check.
+
+    References
+    ----------
+    .. [1] Gulrajani et al. (2017), Improved training of Wasserstein GANs.
+    .. [2] Liu, Lafferty and Wasserman (2009), The nonparanormal, JMLR 10.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> from gansampler import TabularGAN
+    >>> X, y = load_wine(return_X_y=True)
+    >>> gan = TabularGAN(max_iter=40, random_state=0).fit(X, y)
+    >>> X_new, y_new = gan.sample(6, prior="uniform")
+    >>> X_new.shape, y_new.tolist()
+    ((6, 13), [0, 0, 1, 1, 2, 2])
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        "objective": [StrOptions(set(OBJECTIVES))],
+        "penalty": [Interval(Real, 0, None, closed="left"), None],
+        "n_critic": [Interval(Integral, 1, None, closed="left")],
+        "start": [StrOptions({"copula", "normal"})],
+        "shrinkage": [Interval(Real, 0, 1, closed="both")],
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "hidden_layer_sizes": ["array-like"],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 2, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "copy_alpha": [Interval(Real, 0, 1, closed="neither"), None],
+        "device": [StrOptions({"auto", "cpu", "cuda", "mps"})],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        *,
+        objective: str = "wasserstein-gp",
+        penalty: float | None = None,
+        n_critic: int = 2,
+        start: str = "copula",
+        shrinkage: float = 0.5,
+        n_components: int = 32,
+        hidden_layer_sizes: tuple[int, ...] = (128, 128),
+        learning_rate_init: float = 0.001,
+        max_iter: int = 2000,
+        batch_size: int = 128,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.2,
+        n_iter_no_change: int = 10,
+        copy_alpha: float | None = 0.1,
+        device: str = "auto",
+        verbose: bool = False,
+        random_state: Any = None,
+    ) -> None:
+        self.objective = objective
+        self.penalty = penalty
+        self.n_critic = n_critic
+        self.start = start
+        self.shrinkage = shrinkage
+        self.n_components = n_components
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.learning_rate_init = learning_rate_init
+        self.max_iter = max_iter
+        self.batch_size = batch_size
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.copy_alpha = copy_alpha
+        self.device = device
+        self.verbose = verbose
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, X: ArrayLike, y: ArrayLike | None = None, *, groups: ArrayLike | None = None
+    ) -> TabularGAN:
+        """Learn the distribution of X given y.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Finite numbers.
+        y : array-like of shape (n_samples,), default=None
+            Class labels; None takes all rows for one class, labelled 0.
+        groups : array-like of shape (n_samples,), default=None
+            Patients, say: the rows of a group are held out together, and are not each
+            other's neighbours in the copy check.
+
+        Returns
+        -------
+        self : TabularGAN
+
+        Raises
+        ------
+        ValueError
+            If X holds NaN or infinity, or fewer than two rows; if y is no classification
+            target; if lengths differ; if the device is not available.
+        """
+        device = resolve_device(self.device)
+        rows, codes, group_of = self._validate(X, y, groups)
+        rng = check_random_state(self.random_state)
+        with isolated(rng.randint(2**31 - 1), device):
+            self.encoder_ = TableEncoder()
+            latent = self.encoder_.fit_transform(rows, rng)
+            self._play(latent, codes, group_of, rng, device)
+            # What the game learned holds beside a start that has seen every row.
+            self.location_, self.scale_tril_ = self._fit_start(latent, codes)
+        return self
+
+    def sample(
+        self, n_samples: int = 1, *, y: ArrayLike | None = None, prior: Prior = "empirical"
+    ) -> tuple[Any, np.ndarray]:
+        """Draw rows from the fitted distribution.
+
+        As with `GaussianMixture.sample`, an integer `random_state` gives the same rows at
+        every call.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows; not used when y is given.
+        y : array-like of shape (n_samples,), default=None
+            The class of each row to draw.
+        prior : {"empirical", "uniform"} or mapping of class -> probability, \
+                default="empirical"
+            Share of each class, met to the row. "empirical" synthesizes the full data.
+
+        Returns
+        -------
+        X : ndarray or DataFrame of shape (n_samples, n_features)
+            A DataFrame if `fit` was given one, with its columns and dtypes.
+        y : ndarray of shape (n_samples,)
+
+        Raises
+        ------
+        ValueError
+            If n_samples is less than 1, or y or prior name an unknown class.
+        """
+        check_is_fitted(self)
+        codes = self._codes_to_draw(n_samples, y, prior)
+        rng = check_random_state(self.random_state)
+        with single_thread():
+            rows: Any = self.draw_(codes, rng)
+        if self._columns is not None:
+            import pandas as pd
+
+            rows = pd.DataFrame(rows, columns=self._columns).astype(self._column_dtypes)
+        return rows, self.classes_[codes]
+
+    def score_samples(self, X: ArrayLike, y: ArrayLike | None = None) -> np.ndarray:
+        """Scores of the critic: higher where it takes a row for a real one.
+
+        Comparable between rows of one fit only.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,), default=None
+            Class of each row; None averages the scores under each class, weighted by the
+            share of the class in the training rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        check_is_fitted(self)
+        rows = validate_data(self, X, dtype=np.float64, reset=False)
+        with single_thread():
+            latent = self.encoder_.transform(rows)[:, : len(self.scale_)] / self.scale_
+        if y is not None:
+            labels = column_or_1d(y)
+            check_consistent_length(rows, labels)
+            return self._criticize(latent, self._encode_labels(labels))
+        scores = np.zeros(len(rows))
+        for c, weight in enumerate(self.class_prior_):
+            scores += weight * self._criticize(latent, np.full(len(rows), c))
+        return scores
+
+    def draw_(self, codes: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
+        """Draw one row for each class code, shape (len(codes), n_features)."""
+        noise = rng.standard_normal((len(codes), self.location_.shape[1]))
+        latent = np.empty_like(noise)
+        for c in np.unique(codes):
+            mine = codes == c
+            latent[mine] = self.location_[c] + noise[mine] @ self.scale_tril_[c].T
+        if not self.start_used_:
+            r = len(self.scale_)
+            with torch.no_grad():
+                z = torch.as_tensor(noise[:, :r], dtype=torch.float32)
+                residual = self.residual_(z, torch.as_tensor(codes))
+            latent[:, :r] += residual.double().numpy() * self.scale_
+        return self.encoder_.inverse_transform(latent, rng).astype(self._dtype)
+
+    def _validate(
+        self, X: ArrayLike, y: ArrayLike | None, groups: ArrayLike | None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        self._columns = getattr(X, "columns", None)
+        self._column_dtypes: Any = getattr(X, "dtypes", None)
+        rows = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
+        self._dtype = rows.dtype
+        labels = np.zeros(len(rows), dtype=int)
+        if y is not None:
+            labels = column_or_1d(y, warn=True)
+            check_classification_targets(labels)
+        group_of = np.arange(len(rows)) if groups is None else column_or_1d(groups)
+        check_consistent_length(rows, labels, group_of)
+        self.classes_, codes = np.unique(labels, return_inverse=True)
+        counts = np.bincount(codes)
+        self.class_prior_ = counts / len(rows)
+        small = {
+            label: int(count)
+            for label, count in zip(self.classes_.tolist(), counts, strict=True)
+            if count < MIN_CLASS_ROWS
+        }
+        if small:
+            warnings.warn(
+                f"Classes with fewer than {MIN_CLASS_ROWS} rows, {small}, take their "
+                "covariance from all classes together; their synthetic rows can tell "
+                "little that the other classes do not.",
+                SmallClassWarning,
+                stacklevel=2,
+            )
+        return rows, codes, group_of
+
+    def _fit_start(
+        self, latent: np.ndarray, codes: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Location and Cholesky factor of each class, as `start` has them."""
+        location, scale_tril = fit_class_gaussians(
+            latent, codes, len(self.classes_), self.shrinkage
+        )
+        if self.start == "normal":
+            r = len(self.scale_)
+            covariance = scale_tril[:, r:] @ scale_tril[:, r:].transpose(0, 2, 1)
+            scale_tril[:] = 0
+            scale_tril[:, r:, r:] = np.linalg.cholesky(covariance)
+            scale_tril[:, range(r), range(r)] = self.scale_
+            location[:, :r] = 0
+        return location, scale_tril
+
+    def _play(
+        self,
+        latent: np.ndarray,
+        codes: np.ndarray,
+        groups: np.ndarray,
+        rng: np.random.RandomState,
+        device: torch.device,
+    ) -> None:
+        """Train on the leading components, scaled to one, of the rows not held out."""
+        r = min(self.n_components, latent.shape[1])
+        spread = latent[:, :r].std(axis=0)
+        self.scale_ = np.where(spread > 1e-6, spread, 1.0)
+        held_out = np.zeros(len(codes), dtype=bool)
+        if self.early_stopping:
+            held_out = choose_held_out(codes, groups, self.validation_fraction, rng)
+        kept = ~held_out
+        location, scale_tril = self._fit_start(latent[kept], codes[kept])
+
+        def tensor(array: np.ndarray) -> torch.Tensor:
+            return torch.as_tensor(array, dtype=torch.float32)
+
+        generator = ResidualGenerator(
+            location=tensor(location[:, :r] / self.scale_),
+            scale_tril=tensor(scale_tril[:, :r, :r] / self.scale_[:, None]),
+            hidden_layer_sizes=self.hidden_layer_sizes,
+        ).to(device)
+        critic = Critic(
+            in_features=r,
+            n_classes=len(self.classes_),
+            hidden_layer_sizes=self.hidden_layer_sizes,
+        ).to(device)
+        game = SynthesisGame(generator, critic, OBJECTIVES[self.objective], self.penalty)
+        score = None
+        if self.early_stopping:
+            score = HeldOutScore(
+                (latent[kept, :r], codes[kept]),
+                (latent[held_out, :r], codes[held_out]),
+                groups=groups[kept],
+                scale=self.scale_,
+                copy_alpha=self.copy_alpha,
+                generator=generator,
+                rng=rng,
+            )
+        batches = balanced_batches(
+            tensor(latent[kept, :r] / self.scale_).to(device),
+            torch.as_tensor(codes[kept], device=device),
+            self.batch_size,
+        )
+        plan = Plan(
+            max_iter=self.max_iter,
+            n_critic=self.n_critic,
+            learning_rate=self.learning_rate_init,
+            n_iter_no_change=self.n_iter_no_change,
+        )
+        with tqdm(total=self.max_iter, disable=not self.verbose, unit="step") as bar:
+            history = train(
+                game, batches, plan, score=score, callback=lambda *_: bar.update()
+            )
+        # On the CPU, so that a pickle opens on a machine without a GPU.
+        self.residual_ = generator.residual.cpu().eval()
+        self.critic_ = critic.cpu().eval()
+        self.history_ = history.as_dict()
+        self.n_iter_ = history.n_iter
+        self.best_iter_ = history.best_step
+        self.start_used_ = history.best_step == 0
+        self.loss_curve_ = history.losses["critic"]
+        self.validation_scores_ = history.scores
+
+    def _criticize(self, latent: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """Critic scores in double precision, so that they do not hang on the batch."""
+        with single_thread(), torch.no_grad():
+            critic = copy.deepcopy(self.critic_).double()
+            return critic(torch.as_tensor(latent), torch.as_tensor(codes)).numpy()
+
+    def _codes_to_draw(
+        self, n_samples: int, y: ArrayLike | None, prior: Prior
+    ) -> np.ndarray:
+        if y is not None:
+            return self._encode_labels(column_or_1d(y))
+        if not isinstance(n_samples, Integral) or n_samples < 1:
+            raise ValueError(
+                f"n_samples must be an integer of at least 1; got {n_samples!r}."
+            )
+        p = resolve_prior(prior, self.classes_, self.class_prior_, name="prior")
+        return np.repeat(np.arange(len(p)), apportion(int(n_samples), p))
+
+    def _encode_labels(self, y: np.ndarray) -> np.ndarray:
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            raise ValueError(
+                f"y holds classes that `fit` did not see: {unknown.tolist()}; known are "
+                f"{self.classes_.tolist()}."
+            )
+        return np.searchsorted(self.classes_, y)

@@ -1,0 +1,13 @@
+"""Warnings of this package, named so that they can be filtered one by one."""
+
+
+class GansamplerWarning(UserWarning):
+    """Base class of the warnings below."""
+
+
+class SmallClassWarning(GansamplerWarning):
+    """A class has too few rows to learn its own dependence between columns."""
+
+
+class CopyWarning(GansamplerWarning):
+    """Some returned rows could not be replaced by rows that pass the copy check."""

@@ -1,0 +1,25 @@
+"""The adversarial core: objectives, networks, games, and the one training loop."""
+
+from .batches import balanced_batches
+from .games import Game, SynthesisGame
+from .isolation import isolated, resolve_device, single_thread
+from .networks import ConditionalMLP, Critic, ResidualGenerator
+from .objectives import OBJECTIVES, Objective
+from .training import History, Plan, train
+
+__all__ = [
+    "OBJECTIVES",
+    "ConditionalMLP",
+    "Critic",
+    "Game",
+    "History",
+    "Objective",
+    "Plan",
+    "ResidualGenerator",
+    "SynthesisGame",
+    "balanced_batches",
+    "isolated",
+    "resolve_device",
+    "single_thread",
+    "train",
+]

@@ -1,0 +1,110 @@
+"""Networks of the tabular game; both players are conditional on the class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class ConditionalMLP(nn.Module):
+    """Multilayer perceptron of a vector and a class.
+
+    The class enters the first layer as a learned offset, which is what concatenating its
+    one-hot code would do.
+
+    Parameters
+    ----------
+    in_features, out_features, n_classes : int
+    hidden_layer_sizes : sequence of int
+
+    Shape
+    -----
+    x (batch, in_features), y (batch,) integer codes -> (batch, out_features)
+    """
+
+    def __init__(
+        self,
+        *,
+        in_features: int,
+        out_features: int,
+        n_classes: int,
+        hidden_layer_sizes: Sequence[int],
+    ) -> None:
+        super().__init__()
+        first, *rest = hidden_layer_sizes
+        self.first = nn.Linear(in_features, first)
+        self.class_offset = nn.Embedding(n_classes, first)
+        nn.init.normal_(self.class_offset.weight, std=0.5)
+        hidden: list[nn.Module] = []
+        for width, next_width in zip(hidden_layer_sizes, rest, strict=False):
+            hidden += [nn.Linear(width, next_width), nn.LeakyReLU(0.2)]
+        self.hidden = nn.Sequential(nn.LeakyReLU(0.2), *hidden)
+        self.last = nn.Linear(hidden_layer_sizes[-1], out_features)
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return self.last(self.hidden(self.first(x) + self.class_offset(y)))
+
+
+class Critic(ConditionalMLP):
+    """Scores a sample given its class: x (batch, in_features), y (batch,) -> (batch,)."""
+
+    def __init__(
+        self, *, in_features: int, n_classes: int, hidden_layer_sizes: Sequence[int]
+    ) -> None:
+        super().__init__(
+            in_features=in_features,
+            out_features=1,
+            n_classes=n_classes,
+            hidden_layer_sizes=hidden_layer_sizes,
+        )
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return super().forward(x, y).squeeze(1)
+
+
+class ResidualGenerator(nn.Module):
+    """A class-conditional Gaussian plus a learned residual that starts at zero.
+
+    G(z, y) = location[y] + scale_tril[y] z + residual(z, y). The last layer of the
+    residual is zero, so before the first step G *is* the Gaussian.
+
+    Parameters
+    ----------
+    location : Tensor of shape (n_classes, features)
+    scale_tril : Tensor of shape (n_classes, features, features)
+        Lower Cholesky factors of the class covariances.
+    hidden_layer_sizes : sequence of int
+
+    Shape
+    -----
+    z (batch, features), y (batch,) integer codes -> (batch, features)
+    """
+
+    location: Tensor
+    scale_tril: Tensor
+
+    def __init__(
+        self, *, location: Tensor, scale_tril: Tensor, hidden_layer_sizes: Sequence[int]
+    ) -> None:
+        super().__init__()
+        n_classes, features = location.shape
+        self.register_buffer("location", location)
+        self.register_buffer("scale_tril", scale_tril)
+        self.residual = ConditionalMLP(
+            in_features=features,
+            out_features=features,
+            n_classes=n_classes,
+            hidden_layer_sizes=hidden_layer_sizes,
+        )
+        nn.init.zeros_(self.residual.last.weight)
+        nn.init.zeros_(self.residual.last.bias)
+
+    def noise(self, n_samples: int) -> Tensor:
+        """Draw inputs from the standard normal, shape (n_samples, features)."""
+        return torch.randn(n_samples, self.location.shape[1], device=self.location.device)
+
+    def forward(self, z: Tensor, y: Tensor) -> Tensor:
+        start = self.location[y] + torch.einsum("bij,bj->bi", self.scale_tril[y], z)
+        return start + self.residual(z, y)

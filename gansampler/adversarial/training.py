@@ -1,0 +1,207 @@
+"""The one loop that plays every game."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .games import Game, Losses
+
+Batch = tuple[Tensor, Tensor]
+Score = Callable[[nn.Module], np.ndarray | None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How fast and how long to train; steps are generator steps.
+
+    Scores are taken every `score_every` steps, and more rarely, by a tenth of the steps
+    done, in a long training.
+    """
+
+    max_iter: int
+    n_critic: int = 2
+    learning_rate: float = 1e-3
+    betas: tuple[float, float] = (0.0, 0.9)
+    average_half_life: float = 100.0
+    score_every: int = 20
+    n_iter_no_change: int = 10
+
+
+@dataclass
+class History:
+    """What happened: losses by name, one a step; held-out scores; the step kept."""
+
+    losses: dict[str, list[float]] = field(default_factory=dict)
+    score_steps: list[int] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    best_step: int = 0
+    n_iter: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    def record(self, step: int, losses: Losses) -> None:
+        self.n_iter = step
+        for name, value in losses.items():
+            self.losses.setdefault(name, []).append(float(value))
+
+
+def train(
+    game: Game,
+    batches: Iterator[Batch],
+    plan: Plan,
+    *,
+    score: Score | None = None,
+    callback: Callable[[int, History], object] | None = None,
+) -> History:
+    """Play a game and leave its best generator, averaged over steps, in the game.
+
+    Every player gets a fresh batch at every step. The running average of the generator
+    is what is scored and kept.
+
+    Parameters
+    ----------
+    game : Game
+    batches : iterator of (samples, class codes)
+    plan : Plan
+    score : callable, default=None
+        Maps a generator to losses of held-out rows, shape (n_held_out,), on which step 0
+        and later steps are compared, or to None where it is not fit to be kept. Without
+        `score` the last step is kept.
+    callback : callable, default=None
+        Called with (step, history) after each step.
+    """
+    players = (game.critic, game.generator)
+    critic_optimizer, generator_optimizer = (
+        torch.optim.Adam(player.parameters(), lr=plan.learning_rate, betas=plan.betas)
+        for player in players
+    )
+    average = copy.deepcopy(game.generator).requires_grad_(False)
+    history = History()
+    selection = Selection(score, average, game.critic, plan, history)
+
+    for step in range(1, plan.max_iter + 1):
+        for _ in range(plan.n_critic):
+            losses = _critic_step(game, next(batches), critic_optimizer)
+        losses |= _descend(game.generator_loss(next(batches)), generator_optimizer)
+        _update_average(average, game.generator, step, plan.average_half_life)
+        history.record(step, losses)
+        if callback is not None:
+            callback(step, history)
+        if selection.finished(step):
+            break
+
+    selection.restore(game)
+    return history
+
+
+def _critic_step(game: Game, batch: Batch, optimizer: torch.optim.Optimizer) -> Losses:
+    losses = _descend(game.critic_loss(batch), optimizer)
+    game.project_()
+    return losses
+
+
+def _descend(losses: Losses, optimizer: torch.optim.Optimizer) -> Losses:
+    optimizer.zero_grad()
+    torch.stack(list(losses.values())).sum().backward()
+    optimizer.step()
+    return {name: value.detach() for name, value in losses.items()}
+
+
+@torch.no_grad()
+def _update_average(
+    average: nn.Module, current: nn.Module, step: int, half_life: float
+) -> None:
+    """Exponential average of parameters; buffers are copied.
+
+    The half-life grows with the steps taken at first, so that the start is forgotten.
+    """
+    keep = 0.5 ** (1 / min(half_life, max(1.0, step / 4)))
+    for mean, value in zip(average.parameters(), current.parameters(), strict=True):
+        mean.lerp_(value, 1 - keep)
+    for buffer, state in zip(average.buffers(), current.buffers(), strict=True):
+        buffer.copy_(state)
+
+
+class Selection:
+    """Early stopping on held-out rows, with step 0 as the floor.
+
+    A step is fit to be kept when its held-out losses are clearly below those of step 0
+    and not clearly above those of the best step so far; the last such step is kept, since
+    held-out rows see detail later than the critic does. "Clearly" is two standard errors
+    of the paired difference: noise in the held-out rows must not pass for learning.
+    `n_iter_no_change` scores in a row that are not fit to be kept end the training.
+    """
+
+    def __init__(
+        self,
+        score: Score | None,
+        average: nn.Module,
+        critic: nn.Module,
+        plan: Plan,
+        history: History,
+    ) -> None:
+        self.score, self.average, self.critic = score, average, critic
+        self.plan, self.history = plan, history
+        self.n_refused = 0
+        self.next_step = plan.score_every
+        if score is not None:
+            floor = score(average)
+            assert floor is not None, "the start is always fit to be kept"
+            self.floor = self.best = floor
+            self._keep(0)
+            self._note(0, floor)
+
+    def finished(self, step: int) -> bool:
+        """Score this step if it is time to, and say whether training should end."""
+        if self.score is None or step < min(self.next_step, self.plan.max_iter):
+            return False
+        self.next_step = step + max(self.plan.score_every, step // 10)
+        losses = self.score(self.average)
+        self._note(step, losses)
+        if losses is None or not self._fit_to_keep(losses):
+            self.n_refused += 1
+            return self.n_refused >= self.plan.n_iter_no_change
+        self.n_refused = 0
+        self._keep(step)
+        if losses.mean() < self.best.mean():
+            self.best = losses
+        return False
+
+    def _fit_to_keep(self, losses: np.ndarray) -> bool:
+        beats_start = _clearly_below(losses, self.floor)
+        return beats_start and not _clearly_below(self.best, losses)
+
+    def _note(self, step: int, losses: np.ndarray | None) -> None:
+        self.history.score_steps.append(step)
+        self.history.scores.append(np.nan if losses is None else float(losses.mean()))
+
+    def _keep(self, step: int) -> None:
+        self.history.best_step = step
+        self.kept = copy.deepcopy((self.average.state_dict(), self.critic.state_dict()))
+
+    def restore(self, game: Game) -> None:
+        """Load the kept step, or the last one where nothing was scored."""
+        if self.score is None:
+            self.history.best_step = self.history.n_iter
+            game.generator.load_state_dict(self.average.state_dict())
+            return
+        generator_state, critic_state = self.kept
+        game.generator.load_state_dict(generator_state)
+        game.critic.load_state_dict(critic_state)
+
+
+def _clearly_below(losses: np.ndarray, others: np.ndarray) -> bool:
+    difference = losses - others
+    if len(difference) < 2:
+        return False
+    standard_error = difference.std(ddof=1) / np.sqrt(len(difference))
+    return bool(difference.mean() < -2 * standard_error)

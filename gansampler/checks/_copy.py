@@ -1,0 +1,287 @@
+"""Which synthetic rows lie closer to a real row than a fresh draw would?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.spatial.distance import cdist
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
+
+from .._encoding import NormalScores
+
+CALIBRATION_ROWS = 2000
+"""Rows of a class that calibrate the ranks; all of its rows are searched for copies."""
+
+CHUNK = 2**22
+"""Distances held in memory at a time."""
+
+
+class ConformalCopyCheck(BaseEstimator):
+    """Copy check with a known error rate.
+
+    For a synthetic row, the p-value answers: if this row were a fresh draw from the class
+    of the real rows, how often would it come out at least as close to a real row? It is
+    the larger of two full-conformal p-values, of the distance to the nearest real row and
+    of the ratio of nearest to second-nearest distance, so at level alpha at most a share
+    alpha of fresh rows is rejected, for any sample size and any distribution. Distance
+    alone would also catch rows that are merely central; the ratio alone, chance pairs.
+
+    A copy check is no privacy guarantee: it measures closeness, not what an attacker can
+    learn.
+
+    Parameters
+    ----------
+    alpha : float, default=0.1
+        Level at which `accept` rejects a row, in (0, 1). A class of n rows cannot be
+        tested below 2 / (n + 1), so that is its level when it is larger.
+    scale : {"normal-scores", "standard"} or None, default="normal-scores"
+        Units of the distances: normal scores of each column, columns divided by their
+        standard deviation, or the numbers as given.
+    random_state : int, RandomState instance or None, default=None
+        Chooses the rows that calibrate classes of more than 2,000 rows.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    levels_ : dict
+        Class -> level at which its rows are rejected.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Defined only when X has feature names that are all strings.
+
+    References
+    ----------
+    .. [1] Vovk, Gammerman and Shafer (2005), Algorithmic Learning in a Random World.
+    .. [2] Bates et al. (2023), Testing for outliers with conformal p-values, Ann. Stat.
+       51.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gansampler import ConformalCopyCheck
+    >>> rng = np.random.default_rng(0)
+    >>> real, fresh = rng.normal(size=(2, 100, 5))
+    >>> check = ConformalCopyCheck().fit(real)
+    >>> bool(check.accept(fresh).mean() > 0.9)
+    True
+    >>> check.accept(real[:20] + 1e-3).any()
+    np.False_
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        "alpha": [Interval(Real, 0, 1, closed="neither")],
+        "scale": [StrOptions({"normal-scores", "standard"}), None],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        *,
+        alpha: float = 0.1,
+        scale: str | None = "normal-scores",
+        random_state: Any = None,
+    ) -> None:
+        self.alpha = alpha
+        self.scale = scale
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, X: ArrayLike, y: ArrayLike | None = None, groups: ArrayLike | None = None
+    ) -> ConformalCopyCheck:
+        """Learn how far the real rows of each class lie from one another.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Real rows.
+        y : array-like of shape (n_samples,), default=None
+            Their classes; None takes all rows for one class.
+        groups : array-like of shape (n_samples,), default=None
+            Patients, say: a row's own group is left out of its neighbours.
+
+        Returns
+        -------
+        self : ConformalCopyCheck
+        """
+        rows = validate_data(self, X, dtype=np.float64)
+        labels = np.zeros(len(rows), dtype=int) if y is None else column_or_1d(y)
+        group_of = np.arange(len(rows)) if groups is None else column_or_1d(groups)
+        check_consistent_length(rows, labels, group_of)
+        rng = check_random_state(self.random_state)
+
+        if self.scale == "normal-scores":
+            self._scores = NormalScores()
+            self._scores.fit_transform(rows, rng)
+        elif self.scale == "standard":
+            spread = rows.std(axis=0)
+            self._spread = np.where(spread > 0, spread, 1.0)
+        self.classes_ = np.unique(labels)
+        scaled = self._scaled(rows)
+        self._rows = {
+            label: _ClassRows(scaled[labels == label], group_of[labels == label], rng)
+            for label in self.classes_.tolist()
+        }
+        self.levels_ = {
+            label: max(self.alpha, rows.smallest_level)
+            for label, rows in self._rows.items()
+        }
+        return self
+
+    def p_values(self, X: ArrayLike, y: ArrayLike | None = None) -> np.ndarray:
+        """P-value of each row for being a fresh draw from its class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Synthetic rows.
+        y : array-like of shape (n_samples,), default=None
+            Their classes; may be None when `fit` was given none.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Small where a row looks like a copy.
+
+        Raises
+        ------
+        ValueError
+            If y holds a class that the real rows do not.
+        """
+        return self._p_values_and_levels(X, y)[0]
+
+    def accept(self, X: ArrayLike, y: ArrayLike | None = None) -> np.ndarray:
+        """Whether each row passes: its p-value is above the level of its class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        ndarray of bool, shape (n_samples,)
+        """
+        p, levels = self._p_values_and_levels(X, y)
+        return p > levels
+
+    def _p_values_and_levels(
+        self, X: ArrayLike, y: ArrayLike | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        check_is_fitted(self)
+        rows = validate_data(self, X, dtype=np.float64, reset=False)
+        labels = self._labels(rows, y)
+        scaled = self._scaled(rows)
+        p, levels = np.empty((2, len(rows)))
+        for label in self.classes_.tolist():
+            mine = np.flatnonzero(labels == label)
+            if len(mine):
+                p[mine] = self._rows[label].p_values(scaled[mine])
+                levels[mine] = self.levels_[label]
+        return p, levels
+
+    def _labels(self, rows: np.ndarray, y: ArrayLike | None) -> np.ndarray:
+        if y is None:
+            if len(self.classes_) > 1:
+                raise ValueError(
+                    f"The check was fitted on {len(self.classes_)} classes; give the class "
+                    "of each row in y."
+                )
+            return np.repeat(self.classes_, len(rows))
+        labels = column_or_1d(y)
+        check_consistent_length(rows, labels)
+        unknown = sorted(set(labels.tolist()) - set(self.classes_.tolist()), key=str)
+        if unknown:
+            raise ValueError(
+                f"y holds classes without a real row: {unknown}; known are "
+                f"{self.classes_.tolist()}."
+            )
+        return labels
+
+    def _scaled(self, X: np.ndarray) -> np.ndarray:
+        if self.scale == "normal-scores":
+            return self._scores.transform(X)
+        return X / self._spread if self.scale == "standard" else X
+
+
+class _ClassRows:
+    """Real rows of one class with their leave-one-out neighbour distances.
+
+    Full conformal: a new row joins the rows, everyone's two nearest neighbours are taken
+    anew, and the new row is ranked among the calibrating ones.
+    """
+
+    def __init__(
+        self, X: np.ndarray, groups: np.ndarray, rng: np.random.RandomState
+    ) -> None:
+        self.X = X
+        self.calibrating = np.arange(len(X))
+        if len(X) > CALIBRATION_ROWS:
+            self.calibrating = np.sort(rng.permutation(len(X))[:CALIBRATION_ROWS])
+        nearest = []
+        for part in _chunks(len(self.calibrating), len(X)):
+            rows = self.calibrating[part]
+            distances = cdist(X[rows], X)
+            distances[groups[rows, None] == groups[None, :]] = np.inf
+            nearest.append(_two_smallest(distances))
+        self.first, self.second = np.concatenate(nearest).T
+
+    @property
+    def smallest_level(self) -> float:
+        """The p-value of an exact copy: no level below it can reject anything."""
+        n = len(self.calibrating)
+        return min(2, n) / (n + 1)
+
+    def p_values(self, new: np.ndarray) -> np.ndarray:
+        p = np.empty(len(new))
+        for part in _chunks(len(new), len(self.X)):
+            p[part] = self._p_values(cdist(new[part], self.X))
+        return p
+
+    def _p_values(self, distances: np.ndarray) -> np.ndarray:
+        if len(self.X) < 3:
+            # Too few rows for a ratio: only an exact copy can be told.
+            copied = distances.min(axis=1) == 0
+            return np.where(copied, 1 / (len(self.X) + 1), 1.0)
+        first, second = _two_smallest(distances).T
+        to_calibrating = distances[:, self.calibrating]
+        # Neighbours of the calibrating rows once the new row is among them.
+        their_first = np.minimum(self.first, to_calibrating)
+        their_second = np.minimum(self.second, np.maximum(self.first, to_calibrating))
+        n = len(self.calibrating)
+        by_distance = 1 + (their_first <= first[:, None]).sum(axis=1)
+        by_ratio = 1 + (
+            _ratio(their_first, their_second) <= _ratio(first, second)[:, None]
+        ).sum(axis=1)
+        return np.maximum(by_distance, by_ratio) / (n + 1)
+
+
+def _two_smallest(distances: np.ndarray) -> np.ndarray:
+    """The two smallest entries of each row, shape (n, 2); inf where there are none."""
+    if distances.shape[1] < 2:
+        return np.pad(distances, ((0, 0), (0, 1)), constant_values=np.inf)
+    return np.partition(distances, 1, axis=1)[:, :2]
+
+
+def _ratio(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Nearest over second-nearest distance; 1 where both are zero or both infinite."""
+    tied = (first == second) | (second == 0)
+    return np.divide(first, second, out=np.ones_like(first), where=~tied)
+
+
+def _chunks(n_rows: int, n_columns: int) -> Iterator[slice]:
+    size = max(1, CHUNK // max(n_columns, 1))
+    for start in range(0, n_rows, size):
+        yield slice(start, start + size)

@@ -1,0 +1,287 @@
+"""The command `gansampler`: oversample a CSV file, or see it done on a real table."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ORIGIN = "gansampler_origin"
+BAD_INPUT = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return 0 on success and 2 on bad input."""
+    arguments = _parser().parse_args(argv)
+    warnings.showwarning = _show_warning
+    try:
+        return arguments.run(arguments)
+    except (ValueError, TypeError, OSError) as error:
+        print(f"gansampler: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("gansampler: interrupted; nothing was written", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    from . import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="gansampler",
+        description="Oversample small, wide, imbalanced tables with a conditional "
+        "Wasserstein GAN whose rows pass a copy check.",
+        epilog="Exit status: 0 done, 2 bad input, 130 interrupted.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser(
+        "oversample",
+        help="bring a CSV table to a class prior",
+        description="Write the rows of IN.csv followed by synthetic ones. The column "
+        f"{ORIGIN} of the output says 'real', or the class and seed a row was made from.",
+    )
+    command.add_argument("table", metavar="IN.csv", type=Path)
+    command.add_argument("--target", required=True, metavar="COL", help="the class column")
+    command.add_argument(
+        "--id",
+        metavar="COL",
+        help="a column that names rows: kept for real rows, not learned from",
+    )
+    command.add_argument(
+        "--group",
+        metavar="COL",
+        help="a column that names patients: their rows are held out together",
+    )
+    command.add_argument(
+        "--target-prior",
+        metavar="PRIOR",
+        help="'uniform', 'empirical', or class=probability pairs like 'no=0.6,yes=0.4' "
+        "(default: every class as large as the largest)",
+    )
+    command.add_argument(
+        "--target-size",
+        metavar="FACTOR",
+        type=float,
+        help="rows to return, as a multiple of the rows given (default: the fewest that "
+        "reach the prior)",
+    )
+    command.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
+    command.add_argument("--out", required=True, metavar="OUT.csv", type=Path)
+    command.add_argument("--force", action="store_true", help="overwrite OUT.csv")
+    command.add_argument("--quiet", action="store_true", help="no progress bar")
+    command.set_defaults(run=_oversample)
+
+    command = commands.add_parser(
+        "demo",
+        help="the whole story on a real radiomics table",
+        description="Oversample a real radiomics table that ships with the package and "
+        "cross-validate classifiers with and without it.",
+    )
+    command.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
+    command.add_argument(
+        "--repeats", type=int, default=2, help="repeats of the 5 folds (default: 2)"
+    )
+    command.set_defaults(run=_demo)
+    return parser
+
+
+def _oversample(arguments: argparse.Namespace) -> int:
+    if arguments.out.exists() and not arguments.force:
+        raise ValueError(f"{arguments.out} exists; choose another --out, or give --force.")
+    if not arguments.out.parent.is_dir():
+        raise ValueError(f"the folder of --out, {arguments.out.parent}, does not exist.")
+    import pandas as pd
+
+    from ._oversampler import GANOverSampler
+
+    table = _read(arguments.table)
+    aside = [name for name in (arguments.id, arguments.group) if name is not None]
+    for name in [arguments.target, *aside]:
+        if name not in table.columns:
+            raise ValueError(
+                f"{arguments.table} has no column {name!r}; it has {_some(table.columns)}."
+            )
+    y = table[arguments.target]
+    if y.isna().any():
+        raise ValueError(
+            f"column {arguments.target!r} has no class in {int(y.isna().sum())} rows; drop "
+            "or label them."
+        )
+    X = table.drop(columns=[arguments.target, *aside])
+    _check_numeric(X)
+
+    sampler = GANOverSampler(
+        target_prior=_parse_prior(arguments.target_prior, y),
+        target_size=arguments.target_size,
+        verbose=not arguments.quiet,
+        random_state=arguments.seed,
+    )
+    groups = None if arguments.group is None else table[arguments.group]
+    X_new, y_new = sampler.fit_resample(X, y, groups=groups)
+    result = X_new.assign(**{arguments.target: y_new})
+    synthetic = sampler.is_synthetic_
+    for name in aside:
+        labels = [f"synthetic-{i + 1}" for i in range(synthetic.sum())]
+        result[name] = pd.concat([table[name], pd.Series(labels)], ignore_index=True)
+    result = result[table.columns]
+    result[ORIGIN] = "real"
+    result.loc[synthetic, ORIGIN] = [
+        f"synthetic class={label} seed={arguments.seed}" for label in y_new[synthetic]
+    ]
+    with _replacing(arguments.out) as path:
+        result.to_csv(path, index=False)
+    print(_counts("before", y), _counts("after", y_new), sep="\n")
+    for label, rate in sampler.acceptance_rate_.items():
+        print(f"class {label}: {rate:.0%} of the drawn rows passed the copy check")
+    print(f"wrote {arguments.out}")
+    return 0
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from imblearn.pipeline import Pipeline
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import RepeatedStratifiedKFold, cross_validate
+    from sklearn.preprocessing import StandardScaler
+
+    from . import datasets
+    from ._oversampler import GANOverSampler
+
+    bunch: Any = datasets.load_hcc_tace()
+    X, y = bunch.data, bunch.target
+    print(bunch.DESCR)
+    print(f"\n{len(X)} patients, {X.shape[1]} features")
+
+    sampler = GANOverSampler(random_state=arguments.seed)
+    _, y_new = sampler.fit_resample(X, y)
+    print(_counts("before", y), _counts("after", y_new), sep="\n")
+    for label, rate in sampler.acceptance_rate_.items():
+        print(f"class {label}: {rate:.0%} of the drawn rows passed the copy check")
+    print(_training_story(sampler.gan_))
+
+    folds = RepeatedStratifiedKFold(
+        n_repeats=arguments.repeats, random_state=arguments.seed
+    )
+    print(
+        f"\ncross-validated, {arguments.repeats} x 5 folds, resampling inside the folds\n"
+        f"{'':34}{'ROC AUC':>16}{'balanced accuracy':>20}"
+    )
+    classifiers = {
+        "logistic regression": LogisticRegression(C=0.01, max_iter=5000),
+        "random forest": RandomForestClassifier(200, random_state=arguments.seed),
+    }
+    arms: dict[str, Any] = {
+        "no resampling": "passthrough",
+        "GANOverSampler": GANOverSampler(random_state=arguments.seed),
+        "GANOverSampler, 4 x the rows": GANOverSampler(
+            target_prior="uniform", target_size=4.0, random_state=arguments.seed
+        ),
+    }
+    for name, classifier in classifiers.items():
+        print(name)
+        for arm, step in arms.items():
+            pipeline = Pipeline(
+                [("scale", StandardScaler()), ("gan", step), ("classifier", classifier)]
+            )
+            scores = cross_validate(
+                pipeline, X, y, cv=folds, scoring=["roc_auc", "balanced_accuracy"]
+            )
+            cells = [
+                f"{scores[key].mean():.3f} +- {scores[key].std():.3f}"
+                for key in ("test_roc_auc", "test_balanced_accuracy")
+            ]
+            print(f"  {arm:32}{cells[0]:>16}{cells[1]:>20}", flush=True)
+    print(
+        "(mean +- standard deviation over folds. Twelve patients of the minority: "
+        "differences of\na few hundredths are noise.)"
+    )
+    return 0
+
+
+def _training_story(gan: Any) -> str:
+    if gan.start_used_:
+        return (
+            f"{gan.n_iter_} steps of the game did not clearly beat its start, a Gaussian "
+            "copula a class,\non held-out rows: the start was kept"
+        )
+    return f"the game's step {gan.best_iter_} of {gan.n_iter_} did best on held-out rows"
+
+
+def _read(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        return pd.read_csv(path, float_precision="round_trip")
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not a readable CSV table: {error}") from error
+
+
+def _check_numeric(X: pd.DataFrame) -> None:
+    if X.shape[1] == 0:
+        raise ValueError("the table has no feature column.")
+    bad = X.select_dtypes(exclude=["number", "bool"]).columns
+    if len(bad):
+        raise ValueError(
+            f"columns {_some(bad)} are not numeric; encode or drop them, or name the "
+            "column of identifiers with --id."
+        )
+    bad = X.columns[X.isna().any()]
+    if len(bad):
+        raise ValueError(f"columns {_some(bad)} hold missing values; fill them first.")
+
+
+def _parse_prior(text: str | None, y: pd.Series) -> Any:
+    if text is None or text in ("uniform", "empirical"):
+        return text
+    by_name = {str(label): label for label in y.unique()}
+    prior = {}
+    for pair in text.split(","):
+        name, _, share = pair.rpartition("=")
+        try:
+            prior[by_name.get(name.strip(), name.strip())] = float(share)
+        except ValueError:
+            raise ValueError(
+                f"--target-prior must be 'uniform', 'empirical' or pairs like "
+                f"'no=0.6,yes=0.4'; got {text!r}."
+            ) from None
+    return prior
+
+
+def _counts(when: str, y: pd.Series) -> str:
+    counts = y.value_counts().sort_index()
+    return f"{when}: " + ", ".join(f"{n} of class {label}" for label, n in counts.items())
+
+
+def _some(names: Any) -> str:
+    names = [str(name) for name in names]
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A file beside `path` that takes its name when the block ends well, else vanishes."""
+    handle, name = tempfile.mkstemp(
+        dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix
+    )
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _show_warning(message: Any, *_: Any, **__: Any) -> None:
+    print(f"gansampler: warning: {message}", file=sys.stderr)
