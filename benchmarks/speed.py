@@ -28,7 +28,6 @@ import statistics
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
@@ -40,8 +39,8 @@ CTGAN_ENV = HERE / ".envs" / "ctgan"
 CTGAN_REQUIREMENTS = ["torch==2.13.0", "ctgan==0.12.1"]
 PYTHONS = {"project": Path(sys.executable), "ctgan": CTGAN_ENV / "bin" / "python"}
 PACKAGES = {
-    "project": ["imbalanced-learn", "numpy", "scikit-learn", "scipy", "torch"],
-    "ctgan": ["ctgan", "numpy", "pandas", "rdt", "scikit-learn", "scipy", "torch"],
+    "project": "gansampler imbalanced-learn numpy scikit-learn scipy torch",
+    "ctgan": "ctgan numpy pandas rdt scikit-learn scipy torch",
 }
 ONE_CORE = {
     "OMP_NUM_THREADS": "1",
@@ -49,7 +48,6 @@ ONE_CORE = {
     "OPENBLAS_NUM_THREADS": "1",
     "LOKY_MAX_CPU_COUNT": "1",  # CTGAN would transform columns in a process per core
     "CUDA_VISIBLE_DEVICES": "",
-    "PYTHONPATH": str(HERE.parent),  # this checkout, installed or not
 }
 SHAPES = [(150, 100), (200, 1000), (500, 2000), (5000, 50)]
 STEP_SHAPES = [(200, 100), (200, 1000), (200, 5000)]
@@ -63,10 +61,7 @@ Cell = dict[str, list[Run]]
 
 
 def make_table(rows: int, columns: int) -> tuple[Any, Any]:
-    """Ten factors, three of them shifted in the minority (20%), and noise.
-
-    Every third column is lognormal.
-    """
+    """Ten factors, three shifted in the minority of 20%; a third of columns lognormal."""
     import numpy as np
 
     rng = np.random.default_rng(0)
@@ -86,6 +81,8 @@ def peak_mib() -> float:
 
 @contextmanager
 def measured() -> Iterator[Run]:
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
     run: Run = {}
     before, start = peak_mib(), time.perf_counter()
     yield run
@@ -95,11 +92,8 @@ def measured() -> Iterator[Run]:
 
 
 def run_gansampler(X: Any, y: Any, limit: int) -> Run:
-    import torch
-
     from gansampler import GANOverSampler
 
-    torch.set_num_threads(1)
     sampler = GANOverSampler(random_state=0)
     with measured() as run:
         sampler.fit_resample(X, y)
@@ -116,35 +110,30 @@ def run_smote(X: Any, y: Any, limit: int) -> Run:
 
 def run_ctgan(X: Any, y: Any, limit: int) -> Run:
     import pandas as pd
-    import torch
     from ctgan import CTGAN
 
     def stop(*_: Any) -> None:
         raise TimeoutError
 
-    torch.set_num_threads(1)
     table = pd.DataFrame(X).add_prefix("x").assign(target=y)
     model = CTGAN()
     model.set_random_state(0)
     signal.signal(signal.SIGALRM, stop)
     with measured() as run:
-        signal.alarm(limit)
+        # Again every second, should something inside swallow the first.
+        signal.setitimer(signal.ITIMER_REAL, limit, 1)
         try:
             model.fit(table, ["target"])
             model.sample(int((y == 0).sum() - (y == 1).sum()), "target", 1)
         except TimeoutError:
             run["limit"] = limit
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
     # One row of losses an epoch; there are none while columns are being transformed.
     return {**run, "epochs": 0 if model.loss_values is None else len(model.loss_values)}
 
 
 def run_steps(X: Any, y: Any, limit: int) -> Run:
-    import torch
-
     from gansampler import TabularGAN
-
-    torch.set_num_threads(1)
 
     def fit(max_iter: int) -> float:
         with measured() as run:
@@ -166,11 +155,7 @@ RUNS = {
 
 
 def describe(environment: str) -> dict[str, str]:
-    versions = {name: metadata.version(name) for name in PACKAGES[environment]}
-    if environment == "project":
-        import gansampler
-
-        versions["gansampler"] = gansampler.__version__
+    versions = {name: metadata.version(name) for name in PACKAGES[environment].split()}
     return {"Python": platform.python_version(), **versions}
 
 
@@ -235,7 +220,7 @@ def load_valid(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def measure(args: argparse.Namespace) -> int:
-    """Measure what is missing; returns how many runs failed."""
+    """Measure what is missing; returns the number of runs that failed."""
     build_ctgan_env()
     results = load_valid(args)
     # Interleaved, so that whatever else the machine does meets both alike; the slow last.
@@ -243,24 +228,21 @@ def measure(args: argparse.Namespace) -> int:
     plan = [(method, s) for s in args.shapes for _ in range(REPEATS) for method in both]
     plan += [("steps", s) for _ in range(REPEATS) for s in STEP_SHAPES]
     plan += [("CTGAN", s) for s in args.shapes]
-    wanted: Counter[tuple[str, str]] = Counter()
     n_failed = 0
-    for method, (rows, columns) in plan:
+    for i, (method, (rows, columns)) in enumerate(plan):
         shape = f"{rows}x{columns}"
-        wanted[shape, method] += 1
         runs = results["cells"].setdefault(shape, {}).setdefault(method, [])
-        if len(runs) >= wanted[shape, method]:
+        if len(runs) > plan[:i].count(plan[i]):
             continue
         job = ["--worker", method, "--rows", rows, "--columns", columns]
         try:
-            run = call(RUNS[method][1], *job, "--ctgan-limit", args.ctgan_limit)
+            runs.append(call(RUNS[method][1], *job, "--ctgan-limit", args.ctgan_limit))
         except subprocess.CalledProcessError as error:
             print(f"{method} {shape} failed: {error.returncode}", file=sys.stderr)
             n_failed += 1
-            continue
-        print(f"{method} {shape}: {run['seconds']:.3g} s", file=sys.stderr)
-        runs.append(run)
-        save(args.results, results)
+        else:
+            print(f"{method} {shape}: {runs[-1]['seconds']:.3g} s", file=sys.stderr)
+            save(args.results, results)
     return n_failed
 
 
@@ -268,43 +250,34 @@ def median(runs: list[Run], name: str) -> float:
     return statistics.median(run[name] for run in runs)
 
 
-def show(runs: list[Run]) -> str:
-    if not runs:
-        return "-"
-    seconds = f"{median(runs, 'seconds'):.3g} s"
-    if "limit" in runs[0]:
-        seconds = f"> {runs[0]['limit']} s ({runs[0]['epochs']} epochs)"
-    return (
-        f"{seconds}, {median(runs, 'peak_mib'):.0f} (+{median(runs, 'rise_mib'):.0f}) MiB"
-    )
-
-
-def show_ratio(ctgan: list[Run], ours: list[Run]) -> str:
-    if not ctgan or not ours:
-        return "-"
-    ratio = median(ctgan, "seconds") / median(ours, "seconds")
-    return f"{'> ' if 'limit' in ctgan[0] else ''}{ratio:.3g}"
+def short(number: float) -> str:
+    return f"{float(f'{number:.3g}'):g}"
 
 
 def tables(results: dict[str, Any]) -> str:
-    lines = [
-        ", ".join(f"{k} {v}" for k, v in s.items()) + "\n"
-        for s in results["setup"].values()
-    ]
-    lines.append(
-        "| rows x columns | gansampler | SMOTE | CTGAN | CTGAN / gansampler, seconds |"
-    )
-    lines.append("|---|---|---|---|---|")
     cells: dict[str, Cell] = results["cells"]
+    lines = []
+    for setup in results["setup"].values():
+        lines += [", ".join(f"{name} {value}" for name, value in setup.items()), ""]
+    lines += [
+        "| rows x columns | method | trained | seconds | times gansampler | peak MiB |",
+        "|---|---|---|---|---|---|",
+    ]
     for shape, cell in cells.items():
-        ours, smote, ctgan = (cell.get(m, []) for m in ("gansampler", "SMOTE", "CTGAN"))
-        if ours or smote or ctgan:
-            shown = [show(ours), show(smote), show(ctgan), show_ratio(ctgan, ours)]
-            lines.append(f"| {shape} | {' | '.join(shown)} |")
-    lines += ["", "| rows x columns | one training step of gansampler |", "|---|---|"]
+        ours = median(cell["gansampler"], "seconds") if cell.get("gansampler") else math.nan
+        for method in ("gansampler", "SMOTE", "CTGAN"):
+            if runs := cell.get(method):
+                more = "> " if "limit" in runs[0] else ""
+                trained = [f"{runs[0][k]} {k}" for k in ("steps", "epochs") if k in runs[0]]
+                seconds = median(runs, "seconds")
+                peak, rise = (f"{median(runs, k):.0f}" for k in ("peak_mib", "rise_mib"))
+                row = [shape, method, "".join(trained), more + short(seconds)]
+                row += [more + short(seconds / ours), f"{peak} (+{rise})"]
+                lines.append(f"| {' | '.join(row)} |")
+    lines += ["", "| rows x columns | ms for a training step |", "|---|---|"]
     for shape, cell in cells.items():
         if cell.get("steps"):
-            lines.append(f"| {shape} | {median(cell['steps'], 'step_ms'):.2f} ms |")
+            lines.append(f"| {shape} | {median(cell['steps'], 'step_ms'):.2f} |")
     return "\n".join(lines)
 
 
@@ -321,8 +294,8 @@ def main() -> int:
     add("--ctgan-limit", type=int, default=3600, metavar="SECONDS")
     add("--results", type=Path, default=HERE / "results" / "speed.json")
     add("--worker", choices=RUNS, help="run once, print a line of JSON")
-    add("--rows", type=int, default=200, help="of the worker's table")
-    add("--columns", type=int, default=100, help="of the worker's table")
+    add("--rows", type=int, help="of the worker's table")
+    add("--columns", type=int, help="of the worker's table")
     add("--describe", choices=PACKAGES, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.describe:

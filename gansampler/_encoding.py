@@ -38,7 +38,8 @@ class NormalScores:
         Gaussian is fitted to the scores.
         """
         n = len(X)
-        X = np.asarray(X, dtype=np.float64)
+        # One memory layout, for sums in another order differ in the last bit.
+        X = np.ascontiguousarray(X, dtype=np.float64)
         ordered = np.sort(X, axis=0)
         ranks = np.linspace(0, n - 1, min(n, MAX_QUANTILES)).round().astype(int)
         n_distinct = 1 + (np.diff(ordered, axis=0) > 0).sum(axis=0)
@@ -87,8 +88,11 @@ class TableEncoder:
     Attributes
     ----------
     scores_ : NormalScores
-    pca_ : PCA
-        Keeps min(n_rows - 1, n_features, `MAX_COMPONENTS`) components, unscaled.
+    mean_ : ndarray of shape (n_features,)
+    components_ : ndarray of shape (k, n_features)
+        Orthonormal rows, by falling variance; at most min(n_rows - 1, n_features,
+        `MAX_COMPONENTS`), and none without variance, so that columns that depend
+        linearly on others in their scores still do when drawn.
     remainder_ : ndarray of shape (n_features,)
         Standard deviation of each column's scores that no component explains; zero but
         for tables of more than `MAX_COMPONENTS` rows and columns.
@@ -99,22 +103,26 @@ class TableEncoder:
         self.scores_ = NormalScores()
         scores = self.scores_.fit_transform(X, rng)
         n_components = max(1, min(len(X) - 1, X.shape[1], MAX_COMPONENTS))
-        self.pca_ = PCA(n_components, random_state=rng.randint(2**31 - 1))
-        latent = self.pca_.fit_transform(scores)
-        explained = self.pca_.explained_variance_ @ self.pca_.components_**2
+        pca = PCA(n_components, random_state=rng.randint(2**31 - 1))
+        latent = pca.fit_transform(scores)
+        variance = pca.explained_variance_
+        n_kept = max(1, int((variance > 1e-10 * variance[0]).sum()))
+        self.mean_ = pca.mean_
+        self.components_ = pca.components_[:n_kept]
+        explained = variance[:n_kept] @ self.components_**2
         unexplained = scores.var(axis=0, ddof=1) - explained
         self.remainder_ = np.sqrt(np.where(unexplained > 1e-9, unexplained, 0.0))
-        return latent
+        return latent[:, :n_kept]
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Latent rows, shape (m, k), of rows in X, shape (m, d)."""
-        return self.pca_.transform(self.scores_.transform(X))
+        return (self.scores_.transform(X) - self.mean_) @ self.components_.T
 
     def inverse_transform(
         self, latent: np.ndarray, rng: np.random.RandomState
     ) -> np.ndarray:
         """Rows of the table, shape (m, d), of latent rows, shape (m, k)."""
-        scores = self.pca_.inverse_transform(latent)
+        scores = latent @ self.components_ + self.mean_
         if self.remainder_.any():
             scores += self.remainder_ * rng.standard_normal(scores.shape)
         return self.scores_.inverse_transform(scores)

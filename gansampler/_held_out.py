@@ -107,7 +107,7 @@ class HeldOutScore:
 
 
 class _CopyLimit:
-    """How many draws may fail the copy check: three standard errors above what is normal."""
+    """How many draws may fail the check: three standard errors above what is normal."""
 
     def __init__(self, check: ConformalCopyCheck, draws: dict[int, np.ndarray]) -> None:
         self.check = check

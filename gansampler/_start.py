@@ -15,9 +15,10 @@ like copies.
 """
 
 RIDGE = 0.1
-"""Weight of the diagonal target in every class covariance.
+"""Weight of the overall covariance in that of every class, where components are as many
+as rows; it falls with their ratio.
 
-Within a table that is wider than long, the rows of a class share a value along some
+In a table that is wider than long, all rows of a class share a value along some
 directions; without this the drawn rows would too.
 """
 
@@ -29,7 +30,7 @@ def fit_class_gaussians(
 
     The covariance of a class of n rows has weight (1 - shrinkage) n / (n + 20) beside
     the pooled within-class covariance (regularized discriminant analysis, Friedman 1989),
-    and both are shrunk a little toward the diagonal of overall variances.
+    and both are shrunk a little toward the overall covariance, which is diagonal.
 
     Parameters
     ----------
@@ -53,6 +54,7 @@ def fit_class_gaussians(
     scatter = [centred[codes == c].T @ centred[codes == c] for c in range(n_classes)]
     pooled = np.sum(scatter, axis=0) / max(len(latent) - n_classes, 1)
     overall = latent.var(axis=0)
+    ridge = RIDGE * min(1.0, latent.shape[1] / len(latent))
     floor = 1e-10 * max(overall.max(), 1e-10)
 
     scale_tril = np.empty((n_classes, *pooled.shape))
@@ -61,7 +63,7 @@ def fit_class_gaussians(
         if count < MIN_CLASS_ROWS:
             trust = 0.0
         own = scatter[c] / max(count - 1, 1)
-        covariance = (1 - RIDGE) * (trust * own + (1 - trust) * pooled)
-        covariance[np.diag_indices_from(covariance)] += RIDGE * overall + floor
+        covariance = (1 - ridge) * (trust * own + (1 - trust) * pooled)
+        covariance[np.diag_indices_from(covariance)] += ridge * overall + floor
         scale_tril[c] = np.linalg.cholesky(covariance)
     return location, scale_tril

@@ -225,6 +225,7 @@ class TabularGAN(BaseEstimator):
             If X holds NaN or infinity, or fewer than two rows; if y is no classification
             target; if lengths differ; if the device is not available.
         """
+        self._check_layers()
         device = resolve_device(self.device)
         rows, codes, group_of = self._validate(X, y, groups)
         rng = check_random_state(self.random_state)
@@ -350,6 +351,14 @@ class TabularGAN(BaseEstimator):
                 stacklevel=2,
             )
         return rows, codes, group_of
+
+    def _check_layers(self) -> None:
+        sizes = tuple(self.hidden_layer_sizes)
+        if not sizes or not all(isinstance(n, Integral) and n > 0 for n in sizes):
+            raise ValueError(
+                "hidden_layer_sizes must hold at least one width, each a positive integer; "
+                f"got {self.hidden_layer_sizes!r}."
+            )
 
     def _fit_start(
         self, latent: np.ndarray, codes: np.ndarray

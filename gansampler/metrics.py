@@ -31,7 +31,8 @@ def energy_distance(X: np.ndarray, Y: np.ndarray) -> float:
     >>> energy_distance(np.array([[0.0]]), np.array([[3.0]]))
     6.0
     """
-    return float(2 * cdist(X, Y).mean() - cdist(X, X).mean() - cdist(Y, Y).mean())
+    distance = 2 * cdist(X, Y).mean() - cdist(X, X).mean() - cdist(Y, Y).mean()
+    return max(0.0, float(distance))
 
 
 def energy_score(observations: np.ndarray, samples: np.ndarray) -> np.ndarray:

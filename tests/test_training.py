@@ -395,10 +395,13 @@ def test_unfit_step_is_never_kept(seed):
     assert history.n_iter == 2
 
 
-def test_nothing_is_kept_on_a_single_held_out_row():
-    # one row has no standard error
-    game, history, score = play([np.array([5.0]), np.array([-5.0])], max_iter=1)
-    assert_kept(game, history, score, 0)
+@pytest.mark.parametrize("n_rows", [0, 1, 2])
+def test_start_is_kept_on_fewer_than_two_held_out_rows(n_rows):
+    # one row has no standard error; none has no mean, which is unknown and no warning
+    game, history, score = play([np.full(n_rows, 5.0), np.zeros(n_rows)], max_iter=1)
+    assert_kept(game, history, score, 1 if n_rows == 2 else 0)
+    expected = [5.0, 0.0] if n_rows else [np.nan, np.nan]
+    assert history.scores == pytest.approx(expected, nan_ok=True)
 
 
 @over_seeds

@@ -28,13 +28,18 @@ def single_thread() -> Iterator[None]:
 @contextmanager
 def isolated(seed: int, device: torch.device) -> Iterator[None]:
     """Seed torch inside the block, on one thread; put its generators back after it."""
-    on_gpu = device.type == "cuda"
-    with single_thread(), torch.random.fork_rng([device] if on_gpu else []):
-        torch.default_generator.manual_seed(seed)
-        if on_gpu:
-            with torch.cuda.device(device):
-                torch.cuda.manual_seed(seed)
-        yield
+    # The modules that hold the generators drawn from: the CPU's, and that of the device.
+    modules = [torch, *{"cuda": [torch.cuda], "mps": [torch.mps]}.get(device.type, [])]
+    states = [module.get_rng_state() for module in modules]
+    try:
+        with single_thread():
+            torch.default_generator.manual_seed(seed)
+            for module in modules[1:]:
+                module.manual_seed(seed)
+            yield
+    finally:
+        for module, state in zip(modules, states, strict=True):
+            module.set_rng_state(state)
 
 
 def resolve_device(name: str) -> torch.device:
@@ -52,9 +57,10 @@ def resolve_device(name: str) -> torch.device:
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
     }
-    if not available[name]:
+    if not available.get(name, False):
         raise ValueError(
-            f"device={name!r} is not available on this machine; use device='auto' to take "
-            "a GPU only where there is one."
+            f"device={name!r} is not available on this machine; available are "
+            f"{[known for known, there in available.items() if there]} and 'auto', which "
+            "takes a GPU only where there is one."
         )
     return torch.device(name)

@@ -103,7 +103,9 @@ class ResidualGenerator(nn.Module):
 
     def noise(self, n_samples: int) -> Tensor:
         """Draw inputs from the standard normal, shape (n_samples, features)."""
-        return torch.randn(n_samples, self.location.shape[1], device=self.location.device)
+        like = self.location
+        shape = (n_samples, like.shape[1])
+        return torch.randn(shape, dtype=like.dtype, device=like.device)
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
         start = self.location[y] + torch.einsum("bij,bj->bi", self.scale_tril[y], z)

@@ -30,7 +30,8 @@ def gradient_norms(critic: Critic, x: Tensor, y: Tensor) -> Tensor:
 
 def interpolate(real: Tensor, fake: Tensor) -> Tensor:
     """One uniformly drawn point on the segment between each real and fake sample."""
-    weight = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device)
+    shape = (len(real), *[1] * (real.dim() - 1))
+    weight = torch.rand(shape, dtype=real.dtype, device=real.device)
     return torch.lerp(fake, real, weight)
 
 

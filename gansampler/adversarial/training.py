@@ -138,7 +138,8 @@ class Selection:
     and not clearly above those of the best step so far; the last such step is kept, since
     held-out rows see detail later than the critic does. "Clearly" is two standard errors
     of the paired difference: noise in the held-out rows must not pass for learning.
-    `n_iter_no_change` scores in a row that are not fit to be kept end the training.
+    `n_iter_no_change` scores in a row that are not fit to be kept end the training. With
+    fewer than two held-out rows nothing can be clear, and step 0 is kept.
     """
 
     def __init__(
@@ -182,7 +183,8 @@ class Selection:
 
     def _note(self, step: int, losses: np.ndarray | None) -> None:
         self.history.score_steps.append(step)
-        self.history.scores.append(np.nan if losses is None else float(losses.mean()))
+        known = losses is not None and len(losses) > 0
+        self.history.scores.append(float(losses.mean()) if known else np.nan)
 
     def _keep(self, step: int) -> None:
         self.history.best_step = step

@@ -38,6 +38,9 @@ class ConformalCopyCheck(BaseEstimator):
     alpha of fresh rows is rejected, for any sample size and any distribution. Distance
     alone would also catch rows that are merely central; the ratio alone, chance pairs.
 
+    The rate is exact for numbers as given. A scale learned from the real rows is theirs
+    and not the new row's; that shows at fewer than ten rows.
+
     A copy check is no privacy guarantee: it measures closeness, not what an attacker can
     learn.
 

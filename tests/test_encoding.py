@@ -1,0 +1,147 @@
+"""The way from a table to the latent space and back."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import kstest, norm, spearmanr
+from sklearn.decomposition import PCA
+
+from gansampler._encoding import NormalScores, TableEncoder
+from gansampler._start import fit_class_gaussians
+
+SEEDS = range(5)
+
+
+def rng_of(seed):
+    return np.random.RandomState(seed)
+
+
+def skewed(seed, n=80, d=6):
+    return np.exp(rng_of(seed).normal(size=(n, d)) * np.linspace(0.1, 20, d))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_scores_are_normal_whatever_the_column(seed):
+    scores = NormalScores().fit_transform(skewed(seed), rng_of(seed))
+    expected = norm.ppf((np.arange(80) + 0.5) / 80)
+    for column in scores.T:
+        assert_allclose(np.sort(column), expected)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("n", [2, 3, 50, 3000])
+def test_round_trip(seed, n):
+    X = skewed(seed, n=n)
+    scores = NormalScores()
+    scores.fit_transform(X, rng_of(seed))
+    back = scores.inverse_transform(scores.transform(X))
+    # Every value up to 1,000 rows; beyond that the quantiles are a summary.
+    if n <= 1000:
+        assert_allclose(back, X, rtol=1e-6)
+    else:
+        assert_allclose(scores.transform(back), scores.transform(X), atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_values_stay_in_range_and_order(seed):
+    X = skewed(seed)
+    scores = NormalScores()
+    scores.fit_transform(X, rng_of(seed))
+    grid = np.repeat(np.linspace(-40, 40, 500)[:, None], X.shape[1], axis=1)
+    values = scores.inverse_transform(grid)
+    assert (values >= X.min(axis=0)).all()
+    assert (values <= X.max(axis=0)).all()
+    assert (np.diff(values, axis=0) >= 0).all()
+    assert_array_equal(values[[0, -1]], [X.min(axis=0), X.max(axis=0)])
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_marginals_come_back(seed):
+    X = skewed(seed, n=400)
+    scores = NormalScores()
+    scores.fit_transform(X, rng_of(seed))
+    fresh = scores.inverse_transform(rng_of(seed + 100).normal(size=X.shape))
+    for drawn, column in zip(fresh.T, X.T, strict=True):
+        assert kstest(drawn, column).pvalue > 1e-4
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_shares_of_repeated_values_come_back(seed):
+    n = 500
+    X = np.column_stack(
+        [
+            rng_of(seed).rand(n) < 0.1,
+            rng_of(seed + 1).randint(4, size=n) * 1.5,
+            np.where(rng_of(seed + 2).rand(n) < 0.4, 0, rng_of(seed + 3).rand(n)),
+        ]
+    ).astype(float)
+    scores = NormalScores()
+    latent = scores.fit_transform(X, rng_of(seed))
+    # A normal distribution fitted to the scores gives back the shares, for the scores of
+    # repeated values are spread over their ranks.
+    drawn = scores.inverse_transform(
+        rng_of(seed).normal(latent.mean(0), latent.std(0), X.shape)
+    )
+    assert set(drawn[:, 0]) == {0.0, 1.0}
+    assert set(drawn[:, 1]) <= {0.0, 1.5, 3.0, 4.5}
+    for column, new in zip(X.T, drawn.T, strict=True):
+        for value in np.unique(column)[:2]:
+            share = (column == value).mean()
+            error = np.sqrt(2 * max(share, 0.01) * (1 - share) / n)
+            assert abs((new == value).mean() - share) < 4 * error
+
+
+def test_whole_numbers_stay_whole():
+    X = np.column_stack([np.arange(300), np.arange(300) / 2])
+    scores = NormalScores()
+    scores.fit_transform(X, rng_of(0))
+    drawn = scores.inverse_transform(rng_of(1).normal(size=(200, 2)))
+    assert_array_equal(drawn[:, 0], np.rint(drawn[:, 0]))
+    assert (drawn[:, 1] != np.rint(drawn[:, 1])).any()
+
+
+@pytest.mark.parametrize("shape", [(30, 200), (200, 30), (30, 30), (5, 1), (2, 3)])
+def test_latent_distances_are_distances_of_scores(shape):
+    X = rng_of(0).normal(size=shape)
+    encoder = TableEncoder()
+    latent = encoder.fit_transform(X, rng_of(0))
+    scores = encoder.scores_.transform(X)
+    gram = (scores - scores.mean(0)) @ (scores - scores.mean(0)).T
+    assert_allclose(latent @ latent.T, gram, atol=1e-8)
+    assert_allclose(encoder.transform(X), latent, atol=1e-8)
+    assert_allclose(encoder.inverse_transform(latent, rng_of(0)), X, atol=1e-6)
+
+
+def test_remainder_beyond_the_components(monkeypatch):
+    # With fewer components than the table has, the variance left over is drawn.
+    monkeypatch.setattr("gansampler._encoding.MAX_COMPONENTS", 3)
+    X = rng_of(0).normal(size=(400, 10))
+    encoder = TableEncoder()
+    latent = encoder.fit_transform(X, rng_of(0))
+    assert latent.shape == (400, 3)
+    drawn = encoder.inverse_transform(latent[rng_of(1).permutation(400)], rng_of(2))
+    assert_allclose(drawn.std(axis=0), X.std(axis=0), rtol=0.15)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_start_keeps_means_and_dependence_of_classes(seed):
+    rng = rng_of(seed)
+    codes = np.repeat([0, 1], [4000, 1000])
+    factor = np.array([[2.0, 0, 0], [1.5, 0.5, 0], [0, 0.3, 1]])
+    rows = rng.normal(size=(5000, 3)) @ factor.T
+    rows[codes == 1] += 3
+    latent = PCA().fit_transform(rows)
+    location, scale_tril = fit_class_gaussians(latent, codes, 2, shrinkage=0.0)
+    for c in (0, 1):
+        mine = latent[codes == c]
+        assert_allclose(location[c], mine.mean(axis=0))
+        drawn = location[c] + rng.normal(size=(4000, 3)) @ scale_tril[c].T
+        assert_allclose(spearmanr(drawn)[0], spearmanr(mine)[0], atol=0.1)
+
+
+def test_start_of_a_class_of_one_row_takes_the_pooled_covariance():
+    rng = rng_of(0)
+    latent, codes = rng.normal(size=(101, 4)), np.repeat([0, 1], [100, 1])
+    location, scale_tril = fit_class_gaussians(latent, codes, 2, shrinkage=0.0)
+    assert_allclose(location[1], latent[-1])
+    assert_allclose(scale_tril[1], scale_tril[0], atol=0.1)
