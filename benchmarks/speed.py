@@ -37,7 +37,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 CTGAN_ENV = HERE / ".envs" / "ctgan"
 CTGAN_REQUIREMENTS = ["torch==2.13.0", "ctgan==0.12.1"]
-PYTHONS = {"project": Path(sys.executable), "ctgan": CTGAN_ENV / "bin" / "python"}
+PYTHONS = {"project": sys.executable, "ctgan": str(CTGAN_ENV / "bin" / "python")}
 PACKAGES = {
     "project": "gansampler imbalanced-learn numpy scikit-learn scipy torch",
     "ctgan": "ctgan numpy pandas rdt scikit-learn scipy torch",
@@ -97,7 +97,7 @@ def run_gansampler(X: Any, y: Any, limit: int) -> Run:
     sampler = GANOverSampler(random_state=0)
     with measured() as run:
         sampler.fit_resample(X, y)
-    return {**run, "steps": sampler.gan_.n_iter_}
+    return {**run, "steps": sampler.history_["n_iter"]}
 
 
 def run_smote(X: Any, y: Any, limit: int) -> Run:
@@ -167,7 +167,7 @@ def build_ctgan_env() -> None:
     if marker.exists() and marker.read_text() == wanted:
         return
     print("Building the environment of CTGAN.", file=sys.stderr)
-    subprocess.run([sys.executable, "-m", "venv", "--clear", CTGAN_ENV], check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--clear", str(CTGAN_ENV)], check=True)
     pip_install = [PYTHONS["ctgan"], "-m", "pip", "install", "--quiet"]
     subprocess.run([*pip_install, *CTGAN_REQUIREMENTS], check=True)
     marker.write_text(wanted)
@@ -206,14 +206,17 @@ def load_valid(args: argparse.Namespace) -> dict[str, Any]:
     setup["machine"] = describe_machine()
     changed = {name for name in setup if setup[name] != old["setup"].get(name)}
     forced = set(RUNS) if args.force == [] else set(args.force or [])
+    planned = {f"{rows}x{columns}" for rows, columns in [*args.shapes, *STEP_SHAPES]}
 
-    def valid(method: str, runs: list[Run]) -> bool:
+    def valid(shape: str, method: str, runs: list[Run]) -> bool:
+        if {"machine", RUNS[method][1]} & changed:
+            return False
         # A CTGAN that ran into a limit gets another go when there is more time.
         cut_short = any(run.get("limit", math.inf) < args.ctgan_limit for run in runs)
-        return not ({"machine", RUNS[method][1]} & changed or method in forced or cut_short)
+        return shape not in planned or not (method in forced or cut_short)
 
     cells = {
-        shape: {method: runs for method, runs in cell.items() if valid(method, runs)}
+        shape: {method: runs for method, runs in cell.items() if valid(shape, method, runs)}
         for shape, cell in old["cells"].items()
     }
     return {"setup": setup, "cells": cells}
@@ -255,7 +258,8 @@ def short(number: float) -> str:
 
 
 def tables(results: dict[str, Any]) -> str:
-    cells: dict[str, Cell] = results["cells"]
+    cells: list[tuple[str, Cell]] = list(results["cells"].items())
+    cells.sort(key=lambda item: parse_shapes(item[0]))
     lines = []
     for setup in results["setup"].values():
         lines += [", ".join(f"{name} {value}" for name, value in setup.items()), ""]
@@ -263,7 +267,7 @@ def tables(results: dict[str, Any]) -> str:
         "| rows x columns | method | trained | seconds | times gansampler | peak MiB |",
         "|---|---|---|---|---|---|",
     ]
-    for shape, cell in cells.items():
+    for shape, cell in cells:
         ours = median(cell["gansampler"], "seconds") if cell.get("gansampler") else math.nan
         for method in ("gansampler", "SMOTE", "CTGAN"):
             if runs := cell.get(method):
@@ -275,7 +279,7 @@ def tables(results: dict[str, Any]) -> str:
                 row += [more + short(seconds / ours), f"{peak} (+{rise})"]
                 lines.append(f"| {' | '.join(row)} |")
     lines += ["", "| rows x columns | ms for a training step |", "|---|---|"]
-    for shape, cell in cells.items():
+    for shape, cell in cells:
         if cell.get("steps"):
             lines.append(f"| {shape} | {median(cell['steps'], 'step_ms'):.2f} |")
     return "\n".join(lines)

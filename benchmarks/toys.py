@@ -116,8 +116,8 @@ def run(name: str, start: str, max_iter: int, seed: int) -> dict:
 
 def table(results: dict[str, dict]) -> str:
     lines = [
-        "| toy | start | max_iter | near, step 0 | near | covered | energy, step 0 | energy "
-        "| kept step | seconds |",
+        "| toy | start | max_iter | near, step 0 | near | covered | energy, step 0 "
+        "| energy | kept step | seconds |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     settings = dict.fromkeys(key.rsplit(" | ", 1)[0] for key in results)

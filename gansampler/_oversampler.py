@@ -69,9 +69,9 @@ class GANOverSampler(BaseOverSampler):
         [0, 1]; it grows as the class gets smaller, and is 1 below 6 rows.
     n_components : int, default=32
         Number of leading principal components that the game is played on.
-    hidden_layer_sizes : tuple of int, default=(128, 128)
+    hidden_layer_sizes : tuple of int, default=(128, 128, 128)
         Widths of the hidden layers of both networks.
-    learning_rate_init : float, default=0.001
+    learning_rate_init : float, default=0.002
         Step size of Adam, for both players.
     max_iter : int, default=2000
         Largest number of generator steps.
@@ -157,8 +157,8 @@ class GANOverSampler(BaseOverSampler):
         start: str = "copula",
         shrinkage: float = 0.5,
         n_components: int = 32,
-        hidden_layer_sizes: tuple[int, ...] = (128, 128),
-        learning_rate_init: float = 0.001,
+        hidden_layer_sizes: tuple[int, ...] = (128, 128, 128),
+        learning_rate_init: float = 0.002,
         max_iter: int = 2000,
         batch_size: int = 128,
         early_stopping: bool = True,

@@ -40,6 +40,9 @@ from .adversarial import (
     train,
 )
 
+ROWS_PER_STEP = 40
+"""Training rows for each step between two scores: many rows are worth more patience."""
+
 
 class TabularGAN(BaseEstimator):
     """Conditional Wasserstein GAN that starts at a Gaussian copula.
@@ -58,7 +61,7 @@ class TabularGAN(BaseEstimator):
         What critic and generator play for; see `gansampler.adversarial.objectives`.
     penalty : float, default=None
         Weight of the gradient penalty, at least 0. None takes that of the objective:
-        0.3 for the two with "gp" in their name, 0 for the others, whose penalty, where
+        0.03 for the two with "gp" in their name, 0 for the others, whose penalty, where
         one is asked for, is the zero-centred one.
     n_critic : int, default=2
         Critic steps for each generator step.
@@ -70,10 +73,11 @@ class TabularGAN(BaseEstimator):
         [0, 1]; it grows as the class gets smaller, and is 1 below 6 rows.
     n_components : int, default=32
         Number of leading principal components that the game is played on.
-    hidden_layer_sizes : tuple of int, default=(128, 128)
+    hidden_layer_sizes : tuple of int, default=(128, 128, 128)
         Widths of the hidden layers of both networks.
-    learning_rate_init : float, default=0.001
-        Step size of Adam, for both players.
+    learning_rate_init : float, default=0.002
+        Step size of Adam, for both players; it falls to zero in the second half of
+        `max_iter`.
     max_iter : int, default=2000
         Largest number of generator steps.
     batch_size : int, default=128
@@ -85,8 +89,9 @@ class TabularGAN(BaseEstimator):
         Share of the rows of each class to hold out, in (0, 1). After training, the start
         is fitted anew on all rows.
     n_iter_no_change : int, default=10
-        Training stops after this many scores in a row, one every 20 steps at first, that
-        do not clearly beat the start or are clearly worse than the best.
+        Training stops after this many scores in a row that do not clearly beat the start
+        or are clearly worse than the best. Up to 1,000 rows one is taken every 20 steps,
+        then more rarely.
     copy_alpha : float or None, default=0.1
         Steps at which clearly more than this share of draws fails the copy check are not
         kept. None switches the check off.
@@ -169,8 +174,8 @@ class TabularGAN(BaseEstimator):
         start: str = "copula",
         shrinkage: float = 0.5,
         n_components: int = 32,
-        hidden_layer_sizes: tuple[int, ...] = (128, 128),
-        learning_rate_init: float = 0.001,
+        hidden_layer_sizes: tuple[int, ...] = (128, 128, 128),
+        learning_rate_init: float = 0.002,
         max_iter: int = 2000,
         batch_size: int = 128,
         early_stopping: bool = True,
@@ -428,6 +433,7 @@ class TabularGAN(BaseEstimator):
             max_iter=self.max_iter,
             n_critic=self.n_critic,
             learning_rate=self.learning_rate_init,
+            score_every=int(np.clip(kept.sum() / ROWS_PER_STEP, 20, 200)),
             n_iter_no_change=self.n_iter_no_change,
         )
         with tqdm(total=self.max_iter, disable=not self.verbose, unit="step") as bar:

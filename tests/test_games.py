@@ -186,7 +186,7 @@ def test_one_step_of_a_player_improves_its_loss(name):
 
 # penalty on a gradient of norm 5: (5 - 1)^2 and 5^2
 PENALTIES = dict.fromkeys(OBJECTIVES, 25.0) | {"wasserstein-gp": 16.0}
-DEFAULT_WEIGHTS = {"wasserstein-gp": 0.3, "wasserstein-zero-gp": 0.3}
+DEFAULT_WEIGHTS = {"wasserstein-gp": 0.03, "wasserstein-zero-gp": 0.03}
 
 
 @every_objective

@@ -35,8 +35,8 @@ PENALTIES = {
     "non-saturating": 0.0,
     "least-squares": 0.0,
     "wasserstein-clip": 0.0,
-    "wasserstein-gp": 0.3 * (5 - 1) ** 2,
-    "wasserstein-zero-gp": 0.3 * (25 + 25) / 2,
+    "wasserstein-gp": 0.03 * (5 - 1) ** 2,
+    "wasserstein-zero-gp": 0.03 * (25 + 25) / 2,
 }
 every_objective = pytest.mark.parametrize("name", OBJECTIVES)
 

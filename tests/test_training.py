@@ -125,6 +125,12 @@ def play(losses=None, *, game=None, n_critic=1, **plan):
 # --------------------------------------------------------------------- the loop
 
 
+def test_the_learning_rate_falls_in_the_second_half():
+    plan = Plan(max_iter=10, learning_rate=2.0)
+    rates = [plan.learning_rate_at(step) for step in range(1, 11)]
+    assert rates == pytest.approx([2.0] * 6 + [1.6, 1.2, 0.8, 0.4])
+
+
 @pytest.mark.parametrize("n_critic", [1, 2, 5])
 def test_every_step_of_every_player_gets_a_fresh_batch(n_critic):
     game, _, _ = play(max_iter=4, n_critic=n_critic)
@@ -138,7 +144,8 @@ def test_every_step_of_every_player_gets_a_fresh_batch(n_critic):
 def test_players_descend_on_their_own_loss_only(n_critic):
     # the generator's loss would pull the critic down, by 100 to 1
     game, _, _ = play(max_iter=4, n_critic=n_critic, average_half_life=1)
-    assert game.critic.weight.item() == pytest.approx(4 * n_critic)
+    # the rates of the four steps: 1, 1, 1 and, in the second half, 1/2
+    assert game.critic.weight.item() == pytest.approx(3.5 * n_critic)
     assert game.generator.weight.item() > 0
 
 

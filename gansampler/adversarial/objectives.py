@@ -133,14 +133,14 @@ class WassersteinGP(Wasserstein):
     """Gradient norm pulled to 1 between real and fake: Gulrajani et al. 2017."""
 
     penalty = staticmethod(one_centred_penalty)
-    penalty_weight = 0.3
+    penalty_weight = 0.03
 
 
 class WassersteinZeroGP(Wasserstein):
     """Gradient pulled to 0 on real and fake: Mescheder et al. 2018."""
 
     penalty = staticmethod(zero_centred_penalty)
-    penalty_weight = 0.3
+    penalty_weight = 0.03
 
 
 OBJECTIVES: dict[str, Objective] = {

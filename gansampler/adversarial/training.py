@@ -22,17 +22,22 @@ Score = Callable[[nn.Module], np.ndarray | None]
 class Plan:
     """How fast and how long to train; steps are generator steps.
 
+    The learning rate is constant for the first half of `max_iter` and falls linearly to
+    zero in the second: at a constant rate the generator goes on circling the data.
     Scores are taken every `score_every` steps, and more rarely, by a tenth of the steps
     done, in a long training.
     """
 
     max_iter: int
     n_critic: int = 2
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     betas: tuple[float, float] = (0.0, 0.9)
     average_half_life: float = 100.0
     score_every: int = 20
     n_iter_no_change: int = 10
+
+    def learning_rate_at(self, step: int) -> float:
+        return self.learning_rate * min(1.0, 2 * (1 - (step - 1) / self.max_iter))
 
 
 @dataclass
@@ -89,6 +94,8 @@ def train(
     selection = Selection(score, average, game.critic, plan, history)
 
     for step in range(1, plan.max_iter + 1):
+        for optimizer in (critic_optimizer, generator_optimizer):
+            optimizer.param_groups[0]["lr"] = plan.learning_rate_at(step)
         for _ in range(plan.n_critic):
             losses = _critic_step(game, next(batches), critic_optimizer)
         losses |= _descend(game.generator_loss(next(batches)), generator_optimizer)
@@ -183,8 +190,10 @@ class Selection:
 
     def _note(self, step: int, losses: np.ndarray | None) -> None:
         self.history.score_steps.append(step)
-        known = losses is not None and len(losses) > 0
-        self.history.scores.append(float(losses.mean()) if known else np.nan)
+        if losses is None or len(losses) == 0:
+            self.history.scores.append(np.nan)
+        else:
+            self.history.scores.append(float(losses.mean()))
 
     def _keep(self, step: int) -> None:
         self.history.best_step = step
