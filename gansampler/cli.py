@@ -285,3 +285,7 @@ def _replacing(path: Path) -> Iterator[Path]:
 
 def _show_warning(message: Any, *_: Any, **__: Any) -> None:
     print(f"gansampler: warning: {message}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""Imports run one way, and the light ones stay light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import gansampler
+
+PACKAGE = Path(gansampler.__file__).parent
+
+# What each part may import of the package; `cli` and `__init__` may import everything.
+ALLOWED = {
+    "_warnings": set(),
+    "metrics": set(),
+    "datasets": set(),
+    "adversarial": set(),
+    "_prior": set(),
+    "_start": set(),
+    "_encoding": set(),
+    "checks": {"metrics", "_encoding"},
+    "_held_out": {"_start", "adversarial", "checks", "metrics"},
+    "_tabular": {"_encoding", "_held_out", "_prior", "_start", "_warnings", "adversarial"},
+    "_oversampler": {"_prior", "_tabular", "_warnings", "adversarial", "checks"},
+}
+
+
+def imports_of(path):
+    """Parts of the package that a file imports, from any depth."""
+    depth = len(path.relative_to(PACKAGE).parts)
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level == depth:
+            names = [node.module] if node.module else [name.name for name in node.names]
+            yield from (name.split(".")[0] for name in names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
+            "gansampler"
+        ):
+            yield "absolute import"
+
+
+@pytest.mark.parametrize("part", ALLOWED)
+def test_imports_run_one_way(part):
+    home = PACKAGE / part
+    files = sorted(home.rglob("*.py")) if home.is_dir() else [home.with_suffix(".py")]
+    for path in files:
+        assert set(imports_of(path)) <= ALLOWED[part] | {part}, path
+
+
+def test_every_part_is_listed():
+    parts = {
+        path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()
+    }
+    assert parts - {"__pycache__"} == ALLOWED.keys() | {"__init__", "cli"}
+
+
+def test_import_alone_does_not_load_torch():
+    code = "import sys, gansampler; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_public_names_exist():
+    for name in gansampler.__all__:
+        assert getattr(gansampler, name) is not None
+    assert set(gansampler.__all__) == set(dir(gansampler))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = gansampler.nothing

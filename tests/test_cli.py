@@ -1,0 +1,136 @@
+"""The command line: what it writes, what it refuses, what it leaves behind."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import make_table
+
+from gansampler import cli
+
+
+@pytest.fixture
+def csv(tmp_path):
+    X, y = make_table((40, 12), 6, seed=0, labels=["no", "yes"])
+    path = tmp_path / "in.csv"
+    table = X.assign(grade=y)
+    table.insert(0, "patient", [f"p{i}" for i in range(len(X))])
+    table.to_csv(path, index=False)
+    return path
+
+
+def oversample(csv, *arguments):
+    out = csv.with_name("out.csv")
+    given = [str(csv), "--target", "grade", "--id", "patient", "--out", str(out), "--quiet"]
+    return cli.main(["oversample", *given, *arguments]), out
+
+
+def test_oversample_writes_real_rows_then_synthetic_ones(csv, capsys):
+    code, out = oversample(csv, "--seed", "3")
+    assert code == 0
+    before, after = pd.read_csv(csv), pd.read_csv(out)
+    assert list(after.columns) == [*before.columns, cli.ORIGIN]
+    n = len(before)
+    pd.testing.assert_frame_equal(after[:n][before.columns], before)
+    assert (after[cli.ORIGIN][:n] == "real").all()
+    assert (after[cli.ORIGIN][n:] == "synthetic class=yes seed=3").all()
+    assert after["grade"].value_counts().to_dict() == {"no": 40, "yes": 40}
+    assert after["patient"].is_unique
+    printed = capsys.readouterr().out
+    assert "before: 40 of class no, 12 of class yes" in printed
+    assert "passed the copy check" in printed
+
+
+def test_oversample_to_a_prior_and_size(csv):
+    _, out = oversample(csv, "--target-prior", "no=0.6,yes=0.4", "--target-size", "3")
+    shares = pd.read_csv(out)["grade"].value_counts(normalize=True)
+    assert shares["yes"] == pytest.approx(0.4, abs=0.01)
+
+
+def test_groups(csv):
+    code, out = oversample(csv)
+    by_id = pd.read_csv(out)
+    out.unlink()
+    table = pd.read_csv(csv)
+    table["lesion"] = np.arange(len(table)) // 2
+    table.to_csv(csv, index=False)
+    code, out = oversample(csv, "--group", "lesion")
+    assert code == 0
+    assert len(pd.read_csv(out)) == len(by_id)
+
+
+def test_an_existing_file_is_kept_without_force(csv, capsys):
+    out = csv.with_name("out.csv")
+    out.write_text("precious")
+    code, _ = oversample(csv)
+    assert code == cli.BAD_INPUT
+    assert out.read_text() == "precious"
+    assert "--force" in capsys.readouterr().err
+    code, _ = oversample(csv, "--force")
+    assert code == 0
+    assert out.read_text() != "precious"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError("disk full")])
+def test_nothing_is_left_half_written(csv, error, monkeypatch):
+    def fail(self, path, **kwargs):
+        with open(path, "w") as file:
+            file.write("half a")
+        raise error
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", fail)
+    code, _ = oversample(csv)
+    assert code == (130 if error is KeyboardInterrupt else cli.BAD_INPUT)
+    assert [path.name for path in csv.parent.iterdir()] == ["in.csv"]
+
+
+@pytest.mark.parametrize(
+    "arguments, change, message",
+    [
+        (["--target", "outcome"], None, "has no column 'outcome'; it has patient"),
+        (["--id", "case"], None, "has no column 'case'"),
+        (["--target-prior", "no=0.5,maybe=0.5"], None, "y does not hold: ['maybe']"),
+        (["--target-prior", "half"], None, "got 'half'"),
+        (["--target-prior", "no=0.9,yes=0.4"], None, "sum"),
+        (["--target-size", "0.5"], None, "target_size"),
+        ([], {"feature_1": "text"}, "columns feature_1 are not numeric"),
+        ([], {"feature_1": np.nan}, "columns feature_1 hold missing values"),
+        ([], {"grade": np.nan}, "'grade' has no class in 52 rows"),
+        ([], {"grade": "no"}, "more than 1 class"),
+    ],
+    ids=str,
+)
+def test_bad_input(csv, arguments, change, message, capsys):
+    if change:
+        pd.read_csv(csv).assign(**change).to_csv(csv, index=False)
+    code, out = oversample(csv, *arguments)
+    assert code == cli.BAD_INPUT
+    assert message in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_files_that_cannot_be_read(csv, capsys):
+    missing = csv.with_name("missing.csv")
+    assert oversample(missing)[0] == cli.BAD_INPUT
+    csv.write_bytes(b"")
+    assert oversample(csv)[0] == cli.BAD_INPUT
+    assert "not a readable CSV" in capsys.readouterr().err
+
+
+def test_help_and_version():
+    for argument in ("--help", "--version"):
+        command = [sys.executable, "-m", "gansampler.cli", argument]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert done.stdout
+
+
+def test_demo(capsys):
+    assert cli.main(["demo", "--repeats", "1"]) == 0
+    printed = capsys.readouterr().out
+    for phrase in ("CC BY 4.0", "10.1038/s41597-023-01928-3", "before: 72", "after: 72"):
+        assert phrase in printed
+    for phrase in ("passed the copy check", "no resampling", "GANOverSampler"):
+        assert phrase in printed
+    assert "nan" not in printed
