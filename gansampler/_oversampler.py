@@ -75,8 +75,9 @@ class GANOverSampler(BaseOverSampler):
         Step size of Adam, for both players.
     max_iter : int, default=2000
         Largest number of generator steps.
-    batch_size : int, default=128
-        Rows in a batch, in expectation the same number of each class.
+    batch_size : int or "auto", default="auto"
+        Rows in a batch, in expectation the same number of each class. "auto" takes an
+        eighth of the rows, but from 128 to 512.
     early_stopping : bool, default=True
         Whether to choose the step to keep, the start included, on held-out rows.
     validation_fraction : float, default=0.2
@@ -160,7 +161,7 @@ class GANOverSampler(BaseOverSampler):
         hidden_layer_sizes: tuple[int, ...] = (128, 128, 128),
         learning_rate_init: float = 0.002,
         max_iter: int = 2000,
-        batch_size: int = 128,
+        batch_size: int | str = "auto",
         early_stopping: bool = True,
         validation_fraction: float = 0.2,
         n_iter_no_change: int = 10,

@@ -80,8 +80,9 @@ class TabularGAN(BaseEstimator):
         `max_iter`.
     max_iter : int, default=2000
         Largest number of generator steps.
-    batch_size : int, default=128
-        Rows in a batch, in expectation the same number of each class.
+    batch_size : int or "auto", default="auto"
+        Rows in a batch, in expectation the same number of each class. "auto" takes an
+        eighth of the rows, but from 128 to 512.
     early_stopping : bool, default=True
         Whether to hold out rows on which to stop and to choose the step to keep. False
         trains on all rows for `max_iter` steps and keeps the last.
@@ -155,7 +156,7 @@ class TabularGAN(BaseEstimator):
         "hidden_layer_sizes": ["array-like"],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [Interval(Integral, 2, None, closed="left")],
+        "batch_size": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -177,7 +178,7 @@ class TabularGAN(BaseEstimator):
         hidden_layer_sizes: tuple[int, ...] = (128, 128, 128),
         learning_rate_init: float = 0.002,
         max_iter: int = 2000,
-        batch_size: int = 128,
+        batch_size: int | str = "auto",
         early_stopping: bool = True,
         validation_fraction: float = 0.2,
         n_iter_no_change: int = 10,
@@ -424,10 +425,13 @@ class TabularGAN(BaseEstimator):
                 generator=generator,
                 rng=rng,
             )
+        batch_size = self.batch_size
+        if batch_size == "auto":
+            batch_size = int(np.clip(kept.sum() // 8, 128, 512))
         batches = balanced_batches(
             tensor(latent[kept, :r] / self.scale_).to(device),
             torch.as_tensor(codes[kept], device=device),
-            self.batch_size,
+            int(batch_size),
         )
         plan = Plan(
             max_iter=self.max_iter,

@@ -150,7 +150,7 @@ def test_every_step_of_every_player_gets_a_fresh_batch(n_critic):
 @pytest.mark.parametrize("n_critic", [1, 3])
 def test_players_descend_on_their_own_loss_only(n_critic):
     # the generator's loss would pull the critic down, by 100 to 1
-    game, _, _ = play(max_iter=4, n_critic=n_critic, average_half_life=1)
+    game, _, _ = play(max_iter=4, n_critic=n_critic, average_half_life=0)
     assert game.critic.weight.item() == pytest.approx(4 * n_critic)
     assert game.generator.weight.item() > 0
 
@@ -221,16 +221,16 @@ def test_average_of_a_constant_player_is_that_player():
 def test_average_equals_hand_computed_numbers():
     # half-life of one step on the walk 1, 2, 3: (0 + 1) / 2, (.5 + 2) / 2, (1.25 + 3) / 2
     _, _, score = play(
-        [np.zeros(3)] * 4, max_iter=3, average_half_life=1, n_iter_no_change=9
+        [np.zeros(3)] * 4, max_iter=3, average_half_life=0, n_iter_no_change=9
     )
     shown = [generator.weight.item() for generator in score.seen]
     assert shown == pytest.approx([0, 0.5, 1.25, 2.125])
-    game, history, _ = play(max_iter=3, average_half_life=1)
+    game, history, _ = play(max_iter=3, average_half_life=0)
     assert game.generator.weight.item() == pytest.approx(2.125)
     assert history.best_step == history.n_iter == 3
 
 
-@pytest.mark.parametrize("half_life", [1, 3, 100])
+@pytest.mark.parametrize("half_life", [0, 0.1, 1])
 def test_average_lies_behind_the_player_but_moves_with_it(half_life):
     n = 40
     _, _, score = play(
@@ -250,18 +250,17 @@ def score_steps(score):
 
 
 @pytest.mark.parametrize(
-    "half_life, n_iter, halvings",
+    "share, n_iter, halvings",
     [
-        # growing half-life, 1 up to step 4 and step / 4 after it
-        (100, 8, 4 + 4 / 5 + 4 / 6 + 4 / 7 + 4 / 8),
-        # it grows no further than the plan says
-        (1.5, 8, 4 + 4 / 5 + 3 / 1.5),
-        (1, 8, 8),
+        # the half-life is a share of the steps done, and one step at least
+        (1, 4, 1 / 1 + 1 / 2 + 1 / 3 + 1 / 4),
+        (0.5, 6, 1 / 1 + 1 / 1 + 1 / 1.5 + 1 / 2 + 1 / 2.5 + 1 / 3),
+        (0, 8, 8),
     ],
 )
-def test_half_life_grows_so_that_the_start_is_forgotten(half_life, n_iter, halvings):
+def test_half_life_grows_so_that_the_start_is_forgotten(share, n_iter, halvings):
     # one jump from 0 to 1: what is missing to 1 is the weight of the start
-    game, _, _ = play(game=Walk(stop=1), max_iter=n_iter, average_half_life=half_life)
+    game, _, _ = play(game=Walk(stop=1), max_iter=n_iter, average_half_life=share)
     assert 1 - game.generator.weight.item() == pytest.approx(0.5**halvings, rel=1e-3)
 
 
@@ -421,7 +420,7 @@ def test_start_is_kept_on_fewer_than_two_held_out_rows(n_rows):
 def test_kept_weights_are_not_touched_by_later_steps(seed):
     floor, away = scripted(seed)
     steps = [away(floor, -50), *[floor] * 5]
-    game, history, score = play([floor, *steps], max_iter=6, average_half_life=1)
+    game, history, score = play([floor, *steps], max_iter=6, average_half_life=0)
     assert_kept(game, history, score, 1)
     assert game.generator.weight.item() == pytest.approx(0.5)
     assert game.critic.weight.item() == pytest.approx(1.0)

@@ -25,14 +25,15 @@ class Plan:
     The learning rate is constant for the first half of `max_iter` and falls linearly to
     zero in the second: at a constant rate the generator goes on circling the data.
     Scores are taken every `score_every` steps, and more rarely, by a tenth of the steps
-    done, in a long training.
+    done, in a long training. The half-life of the generator's running average is a share
+    of the steps done: it forgets the start, and smooths the more the longer it lasts.
     """
 
     max_iter: int
     n_critic: int = 2
     learning_rate: float = 2e-3
     betas: tuple[float, float] = (0.0, 0.9)
-    average_half_life: float = 100.0
+    average_half_life: float = 0.1
     score_every: int = 20
     n_iter_no_change: int = 10
 
@@ -99,7 +100,7 @@ def train(
         for _ in range(plan.n_critic):
             losses = _critic_step(game, next(batches), critic_optimizer)
         losses |= _descend(game.generator_loss(next(batches)), generator_optimizer)
-        _update_average(average, game.generator, step, plan.average_half_life)
+        _update_average(average, game.generator, plan.average_half_life * step)
         history.record(step, losses)
         if callback is not None:
             callback(step, history)
@@ -124,14 +125,9 @@ def _descend(losses: Losses, optimizer: torch.optim.Optimizer) -> Losses:
 
 
 @torch.no_grad()
-def _update_average(
-    average: nn.Module, current: nn.Module, step: int, half_life: float
-) -> None:
-    """Exponential average of parameters; buffers are copied.
-
-    The half-life grows with the steps taken at first, so that the start is forgotten.
-    """
-    keep = 0.5 ** (1 / min(half_life, max(1.0, step / 4)))
+def _update_average(average: nn.Module, current: nn.Module, half_life: float) -> None:
+    """Exponential average of parameters; buffers are copied."""
+    keep = 0.5 ** (1 / max(half_life, 1.0))
     for mean, value in zip(average.parameters(), current.parameters(), strict=True):
         mean.lerp_(value, 1 - keep)
     for buffer, state in zip(average.buffers(), current.buffers(), strict=True):
