@@ -77,7 +77,7 @@ class GANOverSampler(BaseOverSampler):
         Largest number of generator steps.
     batch_size : int or "auto", default="auto"
         Rows in a batch, in expectation the same number of each class. "auto" takes an
-        eighth of the rows, but from 128 to 512.
+        eighth of the rows, but from 128 to 256.
     early_stopping : bool, default=True
         Whether to choose the step to keep, the start included, on held-out rows.
     validation_fraction : float, default=0.2

@@ -82,7 +82,7 @@ class TabularGAN(BaseEstimator):
         Largest number of generator steps.
     batch_size : int or "auto", default="auto"
         Rows in a batch, in expectation the same number of each class. "auto" takes an
-        eighth of the rows, but from 128 to 512.
+        eighth of the rows, but from 128 to 256.
     early_stopping : bool, default=True
         Whether to hold out rows on which to stop and to choose the step to keep. False
         trains on all rows for `max_iter` steps and keeps the last.
@@ -427,7 +427,7 @@ class TabularGAN(BaseEstimator):
             )
         batch_size = self.batch_size
         if batch_size == "auto":
-            batch_size = int(np.clip(kept.sum() // 8, 128, 512))
+            batch_size = int(np.clip(kept.sum() // 8, 128, 256))
         batches = balanced_batches(
             tensor(latent[kept, :r] / self.scale_).to(device),
             torch.as_tensor(codes[kept], device=device),
@@ -437,7 +437,7 @@ class TabularGAN(BaseEstimator):
             max_iter=self.max_iter,
             n_critic=self.n_critic,
             learning_rate=self.learning_rate_init,
-            score_every=int(np.clip(kept.sum() / ROWS_PER_STEP, 20, 200)),
+            score_every=int(np.clip(kept.sum() / ROWS_PER_STEP, 20, 50)),
             n_iter_no_change=self.n_iter_no_change,
         )
         with tqdm(total=self.max_iter, disable=not self.verbose, unit="step") as bar:
