@@ -137,12 +137,12 @@ def _update_average(average: nn.Module, current: nn.Module, half_life: float) ->
 class Selection:
     """Early stopping on held-out rows, with step 0 as the floor.
 
-    A step is fit to be kept when its held-out losses are clearly below those of step 0
-    and not clearly above those of the best step so far; the last such step is kept, since
-    held-out rows see detail later than the critic does. "Clearly" is two standard errors
-    of the paired difference: noise in the held-out rows must not pass for learning.
+    A step is fit to be kept when its held-out losses are below those of step 0 by three
+    standard errors of the paired difference, for there are many steps to look at and
+    noise must not pass for learning, and not above those of the best step so far by two;
+    the last such step is kept, since held-out rows see detail later than the critic does.
     `n_iter_no_change` scores in a row that are not fit to be kept end the training. With
-    fewer than two held-out rows nothing can be clear, and step 0 is kept.
+    fewer than two held-out rows nothing can be told, and step 0 is kept.
     """
 
     def __init__(
@@ -181,8 +181,8 @@ class Selection:
         return False
 
     def _fit_to_keep(self, losses: np.ndarray) -> bool:
-        beats_start = _clearly_below(losses, self.floor)
-        return beats_start and not _clearly_below(self.best, losses)
+        beats_start = _below(losses, self.floor, standard_errors=3)
+        return beats_start and not _below(self.best, losses, standard_errors=2)
 
     def _note(self, step: int, losses: np.ndarray | None) -> None:
         self.history.score_steps.append(step)
@@ -206,9 +206,9 @@ class Selection:
         game.critic.load_state_dict(critic_state)
 
 
-def _clearly_below(losses: np.ndarray, others: np.ndarray) -> bool:
+def _below(losses: np.ndarray, others: np.ndarray, *, standard_errors: float) -> bool:
     difference = losses - others
     if len(difference) < 2:
         return False
     standard_error = difference.std(ddof=1) / np.sqrt(len(difference))
-    return bool(difference.mean() < -2 * standard_error)
+    return bool(difference.mean() < -standard_errors * standard_error)
