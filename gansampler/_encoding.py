@@ -3,7 +3,8 @@
 Columns become normal scores (so marginals and ranges hold by construction), normal
 scores become principal components (so the cost of training depends on the rank of the
 table, not on its number of columns). Distances in the latent space are distances between
-normal scores.
+normal scores, of the rows of the table and of rows drawn in that space; other rows are
+projected onto it.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class NormalScores:
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Scores of any rows; tied values get the middle of their ranks."""
+        X = np.asarray(X, dtype=np.float64)
         grid = np.linspace(0, self.n_rows_ - 1, len(self.quantiles_))
         ranks = np.empty(X.shape, dtype=np.float64)
         for j, quantiles in enumerate(self.quantiles_.T):
@@ -102,11 +104,16 @@ class TableEncoder:
         """Learn from X, shape (n, d), and return its latent rows, shape (n, k)."""
         self.scores_ = NormalScores()
         scores = self.scores_.fit_transform(X, rng)
-        n_components = max(1, min(len(X) - 1, X.shape[1], MAX_COMPONENTS))
+        if not scores.any():
+            # Every column is constant: one component that nothing varies along.
+            self.mean_, self.remainder_ = np.zeros(X.shape[1]), np.zeros(X.shape[1])
+            self.components_ = np.eye(1, X.shape[1])
+            return np.zeros((len(X), 1))
+        n_components = min(len(X) - 1, X.shape[1], MAX_COMPONENTS)
         pca = PCA(n_components, random_state=rng.randint(2**31 - 1))
         latent = pca.fit_transform(scores)
         variance = pca.explained_variance_
-        n_kept = max(1, int((variance > 1e-10 * variance[0]).sum()))
+        n_kept = int((variance > 1e-10 * variance[0]).sum())
         self.mean_ = pca.mean_
         self.components_ = pca.components_[:n_kept]
         explained = variance[:n_kept] @ self.components_**2

@@ -48,7 +48,8 @@ class HeldOutScore:
 
     The noise is drawn once, so that steps are compared on the same draws. A step whose
     draws fail the copy check against the training rows clearly more often than those of
-    the start, or than fresh rows would, is not fit to be kept, and scores None.
+    the start, or than fresh rows would, is not fit to be kept, and scores None, as does
+    one whose draws are not finite.
 
     Parameters
     ----------
@@ -93,6 +94,8 @@ class HeldOutScore:
         losses = np.empty(len(self.rows))
         for c in self.noise:
             draws = self._draw(generator, c)
+            if not np.isfinite(draws).all():
+                return None
             if self.copy_limit is not None and self.copy_limit.exceeded(draws, c):
                 return None
             mine = self.codes == c
@@ -113,7 +116,7 @@ class _CopyLimit:
         self.check = check
         self.limit = {}
         for c, start_draws in draws.items():
-            normal = max(check.levels_[int(c)], self._share(start_draws, c))
+            normal = max(check.level(c), self._share(start_draws, c))
             error = np.sqrt(normal * (1 - normal) / len(start_draws))
             self.limit[c] = normal + 3 * error
 

@@ -14,9 +14,10 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_consistent_length
 
 from ._prior import Prior, resolve_prior, target_counts
-from ._tabular import TabularGAN
+from ._tabular import TabularGAN, check_layers, refuse_categories
 from ._warnings import CopyWarning
 from .adversarial import single_thread
 from .checks import ConformalCopyCheck
@@ -85,8 +86,8 @@ class GANOverSampler(BaseOverSampler):
     n_iter_no_change : int, default=10
         Scores in a row without progress on held-out rows after which training stops.
     copy_alpha : float or None, default=0.1
-        Level of the copy check: at most this share of fresh rows is refused. None
-        switches it off.
+        Level of the copy check: at most this share of fresh rows is refused, or
+        2 / (n + 1) in a class of n rows where that is larger. None switches it off.
     device : {"auto", "cpu", "cuda", "mps"}, default="auto"
         Where to train; "auto" takes a CUDA GPU where there is one.
     verbose : bool, default=False
@@ -219,11 +220,28 @@ class GANOverSampler(BaseOverSampler):
             If X holds NaN or infinity, y only one class, lengths differ, or the classes
             wanted cannot be reached by adding rows.
         """
-        return super().fit_resample(X, y, groups=groups)
+        refuse_categories(X)
+        if groups is not None:
+            check_consistent_length(X, groups)
+        X_resampled, y_resampled = super().fit_resample(X, y, groups=groups)
+        if hasattr(X, "columns"):
+            X_resampled = self._restore_frame(X, X_resampled)
+        return X_resampled, y_resampled
+
+    def _restore_frame(self, X: Any, X_resampled: Any) -> Any:
+        """Put the rows of X itself on top: one array would round large integers."""
+        import pandas as pd
+
+        if self.gan_ is not None:
+            self.gan_._remember_columns(X)
+            if hasattr(self, "feature_names_in_"):
+                self.gan_.feature_names_in_ = self.feature_names_in_
+        return pd.concat([X, X_resampled.iloc[len(X) :]], ignore_index=True)
 
     def _fit_resample(
         self, X: Any, y: np.ndarray, groups: ArrayLike | None = None
     ) -> tuple[Any, np.ndarray]:
+        check_layers(self.hidden_layer_sizes)
         self.sampling_strategy_ = self._rows_to_add(y)
         rng = check_random_state(self.random_state)
         real = X.toarray() if sparse.issparse(X) else X
@@ -300,35 +318,34 @@ class GANOverSampler(BaseOverSampler):
         with the rows that look least like copies, and a warning says how many.
         """
         code = int(np.searchsorted(gan.classes_, label))
-        rows, p_values = [], []
+        level = -np.inf if check is None else check.level(label)
+        rows, p = np.empty((0, self.n_features_in_)), np.empty(0)
         n_clean, n_drawn = 0, 0
-        level = -np.inf if check is None else check.levels_[label]
         with single_thread():
             for _ in range(MAX_ROUNDS):
-                missing = n_rows - n_clean
                 rate = max((n_clean + 1) / (n_drawn + 1), 0.1)
-                drawn = gan.draw_(np.full(int(np.ceil(missing / rate)), code), rng)
-                p = np.ones(len(drawn))
+                n_wanted = int(np.ceil((n_rows - n_clean) / rate))
+                drawn = gan.draw_(np.full(n_wanted, code), rng)
+                p_drawn = np.ones(n_wanted)
                 if check is not None:
                     encoded = gan.encoder_.transform(drawn)
-                    p = check.p_values(encoded, np.full(len(drawn), label))
-                rows.append(drawn)
-                p_values.append(p)
-                n_drawn += len(drawn)
-                n_clean += int((p > level).sum())
+                    p_drawn = check.p_values(encoded, np.full(n_wanted, label))
+                n_drawn += n_wanted
+                n_clean += int((p_drawn > level).sum())
+                # Clean rows first, as they came, then those that look least like copies.
+                rows, p = np.concatenate([rows, drawn]), np.concatenate([p, p_drawn])
+                best = np.argsort(-np.where(p > level, np.inf, p), kind="stable")[:n_rows]
+                rows, p = rows[best], p[best]
                 if n_clean >= n_rows:
                     break
-        self.acceptance_rate_[label] = n_clean / n_drawn
-        p = np.concatenate(p_values)
+        self.acceptance_rate_[getattr(label, "item", lambda: label)()] = n_clean / n_drawn
         if n_clean < n_rows:
             warnings.warn(
-                f"{n_rows - n_clean} of {n_rows} synthetic rows of class {label!r} look "
+                f"{n_rows - n_clean} of {n_rows} synthetic rows of class {label!s} look "
                 f"like copies of real rows: {n_drawn} draws held too few clean ones. Ask "
-                "for fewer rows of this class, lower copy_alpha, or raise shrinkage.",
+                "for fewer rows of this class, raise shrinkage, or lower copy_alpha, which "
+                "in a class of n rows does nothing below 2 / (n + 1).",
                 CopyWarning,
                 stacklevel=2,
             )
-            chosen = np.sort(np.argsort(-p, kind="stable")[:n_rows])
-        else:
-            chosen = np.flatnonzero(p > level)[:n_rows]
-        return np.concatenate(rows)[chosen]
+        return rows

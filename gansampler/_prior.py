@@ -53,7 +53,12 @@ def resolve_prior(
         raise ValueError(
             f"{name} leaves out classes that y holds: {missing}; give each one."
         )
-    p = np.array([prior[label] for label in labels], dtype=np.float64)
+    try:
+        p = np.array([prior[label] for label in labels], dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{name} must map classes to numbers; got {dict(prior)}."
+        ) from None
     if not np.isfinite(p).all() or (p < 0).any():
         raise ValueError(
             f"{name} must hold probabilities of at least 0; got {dict(prior)}."

@@ -34,6 +34,7 @@ from .adversarial import (
     ResidualGenerator,
     SynthesisGame,
     balanced_batches,
+    is_finite,
     isolated,
     resolve_device,
     single_thread,
@@ -50,7 +51,8 @@ class TabularGAN(BaseEstimator):
     Columns are taken to normal scores and those to principal components. There the
     generator starts as one shrunk Gaussian a class, a class-conditional Gaussian copula
     of the table, and learns what to add to it in an adversarial game on the leading
-    components; the other components are drawn from the Gaussian, given the leading ones.
+    components; the other components are drawn from the Gaussian, given the noise that the
+    leading ones started from.
     Training stops, and the step to keep is chosen, on held-out rows: where no step
     clearly beats the start there, the start is kept and `start_used_` says so.
 
@@ -115,6 +117,8 @@ class TabularGAN(BaseEstimator):
         The step that was kept; 0 is the start.
     start_used_ : bool
         Whether the start was kept.
+    is_learned_ : ndarray of bool, shape (n_classes,)
+        Classes that training may change: those with held-out rows to judge by.
     loss_curve_ : list of float
         The critic's loss without its penalty, at each generator step.
     validation_scores_ : list of float
@@ -231,7 +235,7 @@ class TabularGAN(BaseEstimator):
             If X holds NaN or infinity, or fewer than two rows; if y is no classification
             target; if lengths differ; if the device is not available.
         """
-        self._check_layers()
+        check_layers(self.hidden_layer_sizes)
         device = resolve_device(self.device)
         rows, codes, group_of = self._validate(X, y, groups)
         rng = check_random_state(self.random_state)
@@ -324,14 +328,15 @@ class TabularGAN(BaseEstimator):
             with torch.no_grad():
                 z = torch.as_tensor(noise[:, :r], dtype=torch.float32)
                 residual = self.residual_(z, torch.as_tensor(codes))
-            latent[:, :r] += residual.double().numpy() * self.scale_
+            learned = self.is_learned_[codes, None]
+            latent[:, :r] += learned * residual.double().numpy() * self.scale_
         return self.encoder_.inverse_transform(latent, rng).astype(self._dtype)
 
     def _validate(
         self, X: ArrayLike, y: ArrayLike | None, groups: ArrayLike | None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        self._columns = getattr(X, "columns", None)
-        self._column_dtypes: Any = getattr(X, "dtypes", None)
+        refuse_categories(X)
+        self._remember_columns(X)
         rows = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
         self._dtype = rows.dtype
         labels = np.zeros(len(rows), dtype=int)
@@ -358,13 +363,9 @@ class TabularGAN(BaseEstimator):
             )
         return rows, codes, group_of
 
-    def _check_layers(self) -> None:
-        sizes = tuple(self.hidden_layer_sizes)
-        if not sizes or not all(isinstance(n, Integral) and n > 0 for n in sizes):
-            raise ValueError(
-                "hidden_layer_sizes must hold at least one width, each a positive integer; "
-                f"got {self.hidden_layer_sizes!r}."
-            )
+    def _remember_columns(self, X: Any) -> None:
+        self._columns = getattr(X, "columns", None)
+        self._column_dtypes: Any = getattr(X, "dtypes", None)
 
     def _fit_start(
         self, latent: np.ndarray, codes: np.ndarray
@@ -398,6 +399,11 @@ class TabularGAN(BaseEstimator):
         if self.early_stopping:
             held_out = choose_held_out(codes, groups, self.validation_fraction, rng)
         kept = ~held_out
+        # A class that the held-out rows say nothing about stays at its start.
+        n_classes = len(self.classes_)
+        self.is_learned_ = np.bincount(codes[held_out], minlength=n_classes) > 0
+        if not self.early_stopping:
+            self.is_learned_[:] = True
         location, scale_tril = self._fit_start(latent[kept], codes[kept])
 
         def tensor(array: np.ndarray) -> torch.Tensor:
@@ -406,6 +412,7 @@ class TabularGAN(BaseEstimator):
         generator = ResidualGenerator(
             location=tensor(location[:, :r] / self.scale_),
             scale_tril=tensor(scale_tril[:, :r, :r] / self.scale_[:, None]),
+            learned=tensor(self.is_learned_),
             hidden_layer_sizes=self.hidden_layer_sizes,
         ).to(device)
         critic = Critic(
@@ -444,6 +451,11 @@ class TabularGAN(BaseEstimator):
             history = train(
                 game, batches, plan, score=score, callback=lambda *_: bar.update()
             )
+        if not is_finite(generator):
+            raise ValueError(
+                "Training diverged: the generator's weights are not finite after "
+                f"{history.n_iter} steps. Lower learning_rate_init."
+            )
         # On the CPU, so that a pickle opens on a machine without a GPU.
         self.residual_ = generator.residual.cpu().eval()
         self.critic_ = critic.cpu().eval()
@@ -480,3 +492,24 @@ class TabularGAN(BaseEstimator):
                 f"{self.classes_.tolist()}."
             )
         return np.searchsorted(self.classes_, y)
+
+
+def check_layers(sizes: Any) -> None:
+    """Refuse hidden_layer_sizes that make no network."""
+    widths = tuple(sizes)
+    if not widths or not all(isinstance(n, Integral) and int(n) > 0 for n in widths):
+        raise ValueError(
+            "hidden_layer_sizes must hold at least one width, each a positive integer; "
+            f"got {sizes!r}."
+        )
+
+
+def refuse_categories(X: Any) -> None:
+    """Refuse categorical columns of a DataFrame: a number between codes is no category."""
+    columns = getattr(X, "columns", [])
+    dtypes = [str(dtype) for dtype in getattr(X, "dtypes", [])] if len(columns) else []
+    bad = [name for name, dtype in zip(columns, dtypes, strict=True) if dtype == "category"]
+    if bad:
+        raise ValueError(
+            f"Columns {bad} are categorical; encode them as numbers (one-hot, say) first."
+        )

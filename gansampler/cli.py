@@ -17,14 +17,17 @@ if TYPE_CHECKING:
 
 ORIGIN = "gansampler_origin"
 BAD_INPUT = 2
+MISSING = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "<NA>"]
+"""What counts as missing in a feature column."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return 0 on success and 2 on bad input."""
     arguments = _parser().parse_args(argv)
-    warnings.showwarning = _show_warning
     try:
-        return arguments.run(arguments)
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            return arguments.run(arguments)
     except (ValueError, TypeError, OSError) as error:
         print(f"gansampler: {error}", file=sys.stderr)
         return BAD_INPUT
@@ -105,24 +108,25 @@ def _oversample(arguments: argparse.Namespace) -> int:
 
     from ._oversampler import GANOverSampler
 
-    table = _read(arguments.table)
     aside = [name for name in (arguments.id, arguments.group) if name is not None]
+    table = _read(arguments.table, as_text=[arguments.target, *aside])
     for name in [arguments.target, *aside]:
         if name not in table.columns:
             raise ValueError(
                 f"{arguments.table} has no column {name!r}; it has {_some(table.columns)}."
             )
     y = table[arguments.target]
-    if y.isna().any():
+    n_unlabelled = int((y == "").sum())
+    if n_unlabelled:
         raise ValueError(
-            f"column {arguments.target!r} has no class in {int(y.isna().sum())} rows; drop "
-            "or label them."
+            f"column {arguments.target!r} has no class in {n_unlabelled} rows; drop or "
+            "label them."
         )
     X = table.drop(columns=[arguments.target, *aside])
     _check_numeric(X)
 
     sampler = GANOverSampler(
-        target_prior=_parse_prior(arguments.target_prior, y),
+        target_prior=_parse_prior(arguments.target_prior),
         target_size=arguments.target_size,
         verbose=not arguments.quiet,
         random_state=arguments.seed,
@@ -218,11 +222,15 @@ def _training_story(gan: Any) -> str:
     return f"the game's step {gan.best_iter_} of {gan.n_iter_} did best on held-out rows"
 
 
-def _read(path: Path) -> pd.DataFrame:
+def _read(path: Path, as_text: list[str]) -> pd.DataFrame:
+    """Read a table whose labels and identifiers stay the text they are, 007 and NA too."""
     import pandas as pd
 
     try:
-        return pd.read_csv(path)
+        header = pd.read_csv(path, nrows=0).columns
+        missing = {name: MISSING for name in header if name not in as_text}
+        dtype = {name: str for name in as_text if name in header}
+        return pd.read_csv(path, dtype=dtype, keep_default_na=False, na_values=missing)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not a readable CSV table: {error}") from error
 
@@ -241,15 +249,14 @@ def _check_numeric(X: pd.DataFrame) -> None:
         raise ValueError(f"columns {_some(bad)} hold missing values; fill them first.")
 
 
-def _parse_prior(text: str | None, y: pd.Series) -> Any:
+def _parse_prior(text: str | None) -> Any:
     if text is None or text in ("uniform", "empirical"):
         return text
-    by_name = {str(label): label for label in y.unique()}
     prior = {}
     for pair in text.split(","):
         name, _, share = pair.rpartition("=")
         try:
-            prior[by_name.get(name.strip(), name.strip())] = float(share)
+            prior[name.strip()] = float(share)
         except ValueError:
             raise ValueError(
                 f"--target-prior must be 'uniform', 'empirical' or pairs like "
@@ -277,10 +284,18 @@ def _replacing(path: Path) -> Iterator[Path]:
     os.close(handle)
     temporary = Path(name)
     try:
+        temporary.chmod(path.stat().st_mode if path.exists() else 0o666 & ~_umask())
         yield temporary
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    """Tell the mask of new files; to read it, it has to be set."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _show_warning(message: Any, *_: Any, **__: Any) -> None:

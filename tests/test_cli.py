@@ -49,6 +49,23 @@ def test_oversample_to_a_prior_and_size(csv):
     assert shares["yes"] == pytest.approx(0.4, abs=0.01)
 
 
+def test_labels_and_identifiers_stay_text(csv):
+    table = pd.read_csv(csv)
+    table["patient"] = [f"{i:03d}" for i in range(len(table))]
+    table["grade"] = np.where(table["grade"] == "no", "NA", "01")
+    table.to_csv(csv, index=False)
+    code, out = oversample(csv)
+    assert code == 0
+    after = pd.read_csv(out, dtype=str, keep_default_na=False)
+    assert list(after["patient"][: len(table)]) == list(table["patient"])
+    assert after["grade"].value_counts().to_dict() == {"NA": 40, "01": 40}
+
+
+def test_the_output_has_the_mode_of_a_new_file(csv):
+    _, out = oversample(csv)
+    assert out.stat().st_mode == csv.stat().st_mode
+
+
 def test_groups(csv):
     code, out = oversample(csv)
     by_id = pd.read_csv(out)
@@ -97,7 +114,7 @@ def test_nothing_is_left_half_written(csv, error, monkeypatch):
         (["--target-size", "0.5"], None, "target_size"),
         ([], {"feature_1": "text"}, "columns feature_1 are not numeric"),
         ([], {"feature_1": np.nan}, "columns feature_1 hold missing values"),
-        ([], {"grade": np.nan}, "'grade' has no class in 52 rows"),
+        ([], {"grade": ""}, "'grade' has no class in 52 rows"),
         ([], {"grade": "no"}, "more than 1 class"),
     ],
     ids=str,

@@ -125,9 +125,11 @@ def test_a_patient_is_not_its_own_neighbour():
 def test_too_few_rows_to_compare(n):
     """Only an exact copy can be told."""
     real = np.random.default_rng(0).normal(size=(n, 3))
-    check = ConformalCopyCheck(scale=None).fit(real)
-    assert not check.accept(real).any()
-    assert check.accept(real + 1e-9).all()
+    others = np.random.default_rng(1).normal(size=(20, 3))
+    y = np.repeat([0, 1], [n, 20])
+    check = ConformalCopyCheck(scale=None).fit(np.vstack([real, others]), y)
+    assert not check.accept(real, np.zeros(n)).any()
+    assert check.accept(real + 1e-9, np.zeros(n)).all()
 
 
 def test_repeated_real_rows_are_no_copies_when_drawn_again():

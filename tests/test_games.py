@@ -25,6 +25,7 @@ def make_generator(*, n_classes=N_CLASSES, zero=True):
     generator = ResidualGenerator(
         location=torch.zeros(n_classes, FEATURES),
         scale_tril=torch.eye(FEATURES).repeat(n_classes, 1, 1),
+        learned=torch.ones(n_classes),
         hidden_layer_sizes=(8, 6),
     )
     if not zero:
@@ -111,11 +112,20 @@ def test_every_hidden_layer_size_makes_a_layer(sizes, n_linear):
     assert critic(torch.randn(7, 3), torch.zeros(7, dtype=torch.long)).shape == (7,)
 
 
+def test_a_class_that_is_not_learned_stays_at_its_gaussian():
+    generator = make_generator(zero=False)
+    z = torch.randn(4, FEATURES)
+    generator.learned[1] = 0
+    assert not torch.equal(generator(z, torch.zeros(4, dtype=torch.long)), z)
+    assert torch.equal(generator(z, torch.ones(4, dtype=torch.long)), z)
+
+
 def test_untrained_generator_is_the_class_gaussian():
     # small integers, so that the arithmetic is exact in float32
     generator = ResidualGenerator(
         location=torch.tensor([[1.0, 2.0], [10.0, 20.0]]),
         scale_tril=torch.tensor([[[1.0, 0.0], [2.0, 3.0]], [[4.0, 0.0], [5.0, 6.0]]]),
+        learned=torch.ones(2),
         hidden_layer_sizes=(8,),
     )
     z, y = torch.tensor([[1.0, -1.0], [1.0, -1.0], [0.0, 2.0]]), torch.tensor([0, 1, 1])

@@ -2,6 +2,7 @@
 
 import pickle
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -221,6 +222,54 @@ def test_awkward_columns(table):
     assert abs((synthetic["zero_inflated"] == 0).mean() - share) < 4 * error
 
 
+@pytest.mark.parametrize("as_frame", [False, True])
+def test_table_of_flags(table, as_frame):
+    X, y = table
+    X = X > X.median()
+    X_new, _ = quick().fit_resample(X if as_frame else X.to_numpy(), y)
+    assert (np.asarray(X_new).dtype) == bool
+
+
+def test_constant_table():
+    X, y = make_table((30, 10), 4, seed=0)
+    X_new, y_new = quick().fit_resample(X * 0 + 0.1, y)
+    assert (X_new == 0.1).all(axis=None)
+    assert counts(y_new) == {0: 30, 1: 30}
+
+
+def test_large_integers_are_not_rounded(table):
+    X, y = table
+    X = X.assign(big=2**53 + 1 + 2 * np.arange(len(X)))
+    X_new, _ = quick().fit_resample(X, y)
+    assert_array_equal(X_new["big"][: len(X)], X["big"])
+
+
+def test_the_fitted_generator_knows_the_columns(table):
+    X, y = table
+    gan = quick()
+    gan.fit_resample(X, y)
+    rows, _ = gan.gan_.sample(5)
+    assert list(rows.columns) == list(X.columns)
+    assert gan.gan_.score_samples(X).shape == (len(X),)
+
+
+def test_a_class_without_held_out_rows_stays_at_its_start():
+    """Whatever the game does for the others: nothing held out could judge it."""
+    rng = np.random.default_rng(0)
+    angle = np.pi / 4 * rng.integers(8, size=800)
+    ring = 2 * np.c_[np.cos(angle), np.sin(angle)] + 0.1 * rng.normal(size=(800, 2))
+    few = 0.3 * rng.normal(size=(4, 2))
+    sampler = quick(max_iter=400)
+    with pytest.warns(SmallClassWarning):
+        sampler.fit_resample(np.vstack([ring, few]), np.repeat([0, 1], [800, 4]))
+    gan = sampler.gan_
+    assert not gan.start_used_
+    assert_array_equal(gan.is_learned_, [True, False])
+    drawn, _ = gan.sample(y=np.ones(50, dtype=int))
+    gan.start_used_ = True
+    assert_array_equal(gan.sample(y=np.ones(50, dtype=int))[0], drawn)
+
+
 @pytest.mark.parametrize("n_classes", [2, 5, 20])
 def test_many_classes(n_classes):
     X, y = make_table(np.arange(n_classes) % 7 + 8, 6, seed=0)
@@ -298,6 +347,7 @@ def test_copy_check_off(table):
         ({"target_prior": {0: 1.0}}, r"leaves out classes that y holds: \[1\]"),
         ({"target_prior": {0: 0.5, 1: 0.6}}, "sums to 1.1"),
         ({"target_prior": {0: 1.5, 1: -0.5}}, "at least 0"),
+        ({"target_prior": {0: "a", 1: 0.5}}, "must map classes to numbers"),
         ({"target_prior": {0: 0.0, 1: 1.0}}, r"prior of 0 for classes \[0\]"),
         (
             {"target_prior": "uniform", "target_size": 1.2},
@@ -336,6 +386,25 @@ def test_bad_values(table, bad):
     X.iloc[3, 2] = bad
     with pytest.raises(ValueError, match=r"NaN|infinity"):
         quick().fit_resample(X, y)
+
+
+def test_categories_are_refused_by_name(table):
+    X, y = table
+    X = X.assign(stage=pd.Categorical(np.arange(len(X)) % 3))
+    with pytest.raises(ValueError, match=r"\['stage'\] are categorical"):
+        quick().fit_resample(X, y)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_divergence_is_named_or_survived(table, early_stopping):
+    sampler = quick(learning_rate_init=1e20, early_stopping=early_stopping)
+    if early_stopping:
+        sampler.fit_resample(*table)
+        assert sampler.gan_.start_used_
+        assert np.isfinite(sampler.gan_.score_samples(table[0])).all()
+    else:
+        with pytest.raises(ValueError, match=r"diverged.*learning_rate_init"):
+            sampler.fit_resample(*table)
 
 
 def test_bad_shapes(table):
@@ -420,6 +489,17 @@ def test_same_bytes_in_every_process(table):
         assert got.to_numpy().tobytes() == expected.to_numpy().tobytes()
     other, _ = quick(max_iter=40, random_state=1).fit_resample(*table)
     assert other.to_numpy().tobytes() != expected.to_numpy().tobytes()
+
+
+def test_threads_take_turns(table):
+    """Several fits in one process do not disturb each other, nor the global generator."""
+    before = torch.get_rng_state()
+    expected = [quick(random_state=seed).fit_resample(*table)[0] for seed in range(4)]
+    with ThreadPoolExecutor(2) as pool:
+        fits = pool.map(lambda s: quick(random_state=s).fit_resample(*table)[0], range(4))
+        for got, same in zip(fits, expected, strict=True):
+            pd.testing.assert_frame_equal(got, same, check_exact=True)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_same_bytes_with_other_thread_settings(table):

@@ -5,7 +5,7 @@ from .games import Game, SynthesisGame
 from .isolation import isolated, resolve_device, single_thread
 from .networks import ConditionalMLP, Critic, ResidualGenerator
 from .objectives import OBJECTIVES, Objective
-from .training import History, Plan, train
+from .training import History, Plan, is_finite, train
 
 __all__ = [
     "OBJECTIVES",
@@ -18,6 +18,7 @@ __all__ = [
     "ResidualGenerator",
     "SynthesisGame",
     "balanced_batches",
+    "is_finite",
     "isolated",
     "resolve_device",
     "single_thread",

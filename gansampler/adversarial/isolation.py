@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 from threadpoolctl import threadpool_limits
+
+# Generators and thread counts are the process's: fits in several Python threads take turns.
+_ALONE = threading.RLock()
 
 
 @contextmanager
@@ -16,11 +20,12 @@ def single_thread() -> Iterator[None]:
     One thread gives the same bytes whatever the number of cores or of sibling processes,
     and is the fastest for tables and networks of this size.
     """
-    n_threads = torch.get_num_threads()
-    with threadpool_limits(1):
+    with _ALONE:
+        n_threads = torch.get_num_threads()
         try:
-            torch.set_num_threads(1)
-            yield
+            with threadpool_limits(1):
+                torch.set_num_threads(1)
+                yield
         finally:
             torch.set_num_threads(n_threads)
 
@@ -30,16 +35,16 @@ def isolated(seed: int, device: torch.device) -> Iterator[None]:
     """Seed torch inside the block, on one thread; put its generators back after it."""
     # The modules that hold the generators drawn from: the CPU's, and that of the device.
     modules = [torch, *{"cuda": [torch.cuda], "mps": [torch.mps]}.get(device.type, [])]
-    states = [module.get_rng_state() for module in modules]
-    try:
-        with single_thread():
+    with single_thread():
+        states = [module.get_rng_state() for module in modules]
+        try:
             torch.default_generator.manual_seed(seed)
             for module in modules[1:]:
                 module.manual_seed(seed)
             yield
-    finally:
-        for module, state in zip(modules, states, strict=True):
-            module.set_rng_state(state)
+        finally:
+            for module, state in zip(modules, states, strict=True):
+                module.set_rng_state(state)
 
 
 def resolve_device(name: str) -> torch.device:

@@ -67,14 +67,16 @@ class Critic(ConditionalMLP):
 class ResidualGenerator(nn.Module):
     """A class-conditional Gaussian plus a learned residual that starts at zero.
 
-    G(z, y) = location[y] + scale_tril[y] z + residual(z, y). The last layer of the
-    residual is zero, so before the first step G *is* the Gaussian.
+    G(z, y) = location[y] + scale_tril[y] z + learned[y] residual(z, y). The last layer
+    of the residual is zero, so before the first step G *is* the Gaussian.
 
     Parameters
     ----------
     location : Tensor of shape (n_classes, features)
     scale_tril : Tensor of shape (n_classes, features, features)
         Lower Cholesky factors of the class covariances.
+    learned : Tensor of shape (n_classes,)
+        1 for classes with a residual, 0 for those that stay at their Gaussian.
     hidden_layer_sizes : sequence of int
 
     Shape
@@ -84,14 +86,21 @@ class ResidualGenerator(nn.Module):
 
     location: Tensor
     scale_tril: Tensor
+    learned: Tensor
 
     def __init__(
-        self, *, location: Tensor, scale_tril: Tensor, hidden_layer_sizes: Sequence[int]
+        self,
+        *,
+        location: Tensor,
+        scale_tril: Tensor,
+        learned: Tensor,
+        hidden_layer_sizes: Sequence[int],
     ) -> None:
         super().__init__()
         n_classes, features = location.shape
         self.register_buffer("location", location)
         self.register_buffer("scale_tril", scale_tril)
+        self.register_buffer("learned", learned)
         self.residual = ConditionalMLP(
             in_features=features,
             out_features=features,
@@ -109,4 +118,4 @@ class ResidualGenerator(nn.Module):
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
         start = self.location[y] + torch.einsum("bij,bj->bi", self.scale_tril[y], z)
-        return start + self.residual(z, y)
+        return start + self.learned[y, None] * self.residual(z, y)

@@ -203,7 +203,14 @@ class Selection:
             return
         generator_state, critic_state = self.kept
         game.generator.load_state_dict(generator_state)
-        game.critic.load_state_dict(critic_state)
+        # Beside the start the last critic stays: the first has learned nothing yet.
+        if self.history.best_step > 0 or not is_finite(game.critic):
+            game.critic.load_state_dict(critic_state)
+
+
+def is_finite(module: nn.Module) -> bool:
+    """Whether every parameter is a finite number."""
+    return all(bool(value.isfinite().all()) for value in module.parameters())
 
 
 def _below(losses: np.ndarray, others: np.ndarray, *, standard_errors: float) -> bool:

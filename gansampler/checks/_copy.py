@@ -34,12 +34,12 @@ class ConformalCopyCheck(BaseEstimator):
     For a synthetic row, the p-value answers: if this row were a fresh draw from the class
     of the real rows, how often would it come out at least as close to a real row? It is
     the larger of two full-conformal p-values, of the distance to the nearest real row and
-    of the ratio of nearest to second-nearest distance, so at level alpha at most a share
-    alpha of fresh rows is rejected, for any sample size and any distribution. Distance
+    of the ratio of nearest to second-nearest distance, so at the level of a class at most
+    that share of fresh rows is rejected, for any sample size and any distribution. Distance
     alone would also catch rows that are merely central; the ratio alone, chance pairs.
 
-    The rate is exact for numbers as given. A scale learned from the real rows is theirs
-    and not the new row's; that shows at fewer than ten rows.
+    The rate is exact for independent rows and numbers as given. A scale learned from the
+    real rows is theirs and not the new row's; that shows at fewer than ten rows.
 
     A copy check is no privacy guarantee: it measures closeness, not what an attacker can
     learn.
@@ -58,8 +58,8 @@ class ConformalCopyCheck(BaseEstimator):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-    levels_ : dict
-        Class -> level at which its rows are rejected.
+    levels_ : ndarray of shape (n_classes,)
+        Level at which rows of each class are rejected.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Defined only when X has feature names that are all strings.
@@ -119,7 +119,7 @@ class ConformalCopyCheck(BaseEstimator):
         -------
         self : ConformalCopyCheck
         """
-        rows = validate_data(self, X, dtype=np.float64)
+        rows = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         labels = np.zeros(len(rows), dtype=int) if y is None else column_or_1d(y)
         group_of = np.arange(len(rows)) if groups is None else column_or_1d(groups)
         check_consistent_length(rows, labels, group_of)
@@ -133,15 +133,19 @@ class ConformalCopyCheck(BaseEstimator):
             self._spread = np.where(spread > 0, spread, 1.0)
         self.classes_ = np.unique(labels)
         scaled = self._scaled(rows)
-        self._rows = {
-            label: _ClassRows(scaled[labels == label], group_of[labels == label], rng)
-            for label in self.classes_.tolist()
-        }
-        self.levels_ = {
-            label: max(self.alpha, rows.smallest_level)
-            for label, rows in self._rows.items()
-        }
+        self._rows = [
+            _ClassRows(scaled[labels == label], group_of[labels == label], rng)
+            for label in self.classes_
+        ]
+        self.levels_ = np.array(
+            [max(self.alpha, rows.smallest_level) for rows in self._rows]
+        )
         return self
+
+    def level(self, label: Any) -> float:
+        """Level at which rows of a class are rejected."""
+        check_is_fitted(self)
+        return float(self.levels_[np.searchsorted(self.classes_, label)])
 
     def p_values(self, X: ArrayLike, y: ArrayLike | None = None) -> np.ndarray:
         """P-value of each row for being a fresh draw from its class.
@@ -188,11 +192,11 @@ class ConformalCopyCheck(BaseEstimator):
         labels = self._labels(rows, y)
         scaled = self._scaled(rows)
         p, levels = np.empty((2, len(rows)))
-        for label in self.classes_.tolist():
+        for c, label in enumerate(self.classes_):
             mine = np.flatnonzero(labels == label)
             if len(mine):
-                p[mine] = self._rows[label].p_values(scaled[mine])
-                levels[mine] = self.levels_[label]
+                p[mine] = self._rows[c].p_values(scaled[mine])
+                levels[mine] = self.levels_[c]
         return p, levels
 
     def _labels(self, rows: np.ndarray, y: ArrayLike | None) -> np.ndarray:
@@ -205,10 +209,10 @@ class ConformalCopyCheck(BaseEstimator):
             return np.repeat(self.classes_, len(rows))
         labels = column_or_1d(y)
         check_consistent_length(rows, labels)
-        unknown = sorted(set(labels.tolist()) - set(self.classes_.tolist()), key=str)
-        if unknown:
+        unknown = np.setdiff1d(labels, self.classes_)
+        if len(unknown):
             raise ValueError(
-                f"y holds classes without a real row: {unknown}; known are "
+                f"y holds classes without a real row: {unknown.tolist()}; known are "
                 f"{self.classes_.tolist()}."
             )
         return labels
