@@ -129,15 +129,15 @@ class GANOverSampler(BaseOverSampler):
     Examples
     --------
     >>> from collections import Counter
-    >>> from sklearn.datasets import make_classification
     >>> from gansampler import GANOverSampler
-    >>> X, y = make_classification(weights=[0.9], random_state=0)
+    >>> from gansampler.datasets import load_hcc_tace
+    >>> X, y = load_hcc_tace(return_X_y=True)
     >>> sampler = GANOverSampler(max_iter=40, random_state=0)
     >>> X_res, y_res = sampler.fit_resample(X, y)
     >>> sorted(Counter(y_res.tolist()).items())
-    [(0, 90), (1, 90)]
+    [(0, 72), (1, 72)]
     >>> int(sampler.is_synthetic_.sum())
-    80
+    60
     """
 
     _parameter_constraints: dict[str, list[Any]] = {
