@@ -76,7 +76,9 @@ class NormalScores:
         columns = np.arange(scores.shape[1])
         low = self.quantiles_[below, columns]
         high = self.quantiles_[np.minimum(below + 1, q - 1), columns]
-        X = np.clip(low + (position - below) * (high - low), low, high)
+        share = position - below
+        # At a share of one the sum may miss the observed value by its last bit.
+        X = np.where(share < 1, np.clip(low + share * (high - low), low, high), high)
         X[:, self.is_integer_] = np.rint(X[:, self.is_integer_])
         return X
 
