@@ -6,8 +6,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ._oversampler import GANOverSampler
     from ._tabular import TabularGAN
-    from ._warnings import CopyWarning, GansamplerWarning, SmallClassWarning
-    from .checks import ConformalCopyCheck
+    from ._warnings import (
+        CopyWarning,
+        DiagnosisWarning,
+        GansamplerWarning,
+        SmallClassWarning,
+    )
+    from .checks import ConformalCopyCheck, Diagnosis, diagnose
 
 __version__ = "0.1.0.dev0"
 
@@ -16,22 +21,28 @@ __version__ = "0.1.0.dev0"
 _HOMES = {
     "ConformalCopyCheck": "checks",
     "CopyWarning": "_warnings",
+    "Diagnosis": "checks",
+    "DiagnosisWarning": "_warnings",
     "GANOverSampler": "_oversampler",
     "GansamplerWarning": "_warnings",
     "SmallClassWarning": "_warnings",
     "TabularGAN": "_tabular",
+    "diagnose": "checks",
 }
 _MODULES = ["datasets", "metrics"]
 
 __all__ = [
     "ConformalCopyCheck",
     "CopyWarning",
+    "Diagnosis",
+    "DiagnosisWarning",
     "GANOverSampler",
     "GansamplerWarning",
     "SmallClassWarning",
     "TabularGAN",
     "__version__",
     "datasets",
+    "diagnose",
     "metrics",
 ]
 

@@ -15,6 +15,8 @@ from sklearn.decomposition import PCA
 
 MAX_QUANTILES = 1000
 MAX_COMPONENTS = 1000
+BEYOND = 10.0
+"""Scores that rows from outside the range of a column can go beyond its extremes."""
 
 
 class NormalScores:
@@ -56,7 +58,11 @@ class NormalScores:
         return scores
 
     def transform(self, X: np.ndarray) -> np.ndarray:
-        """Scores of any rows; tied values get the middle of their ranks."""
+        """Scores of any rows; tied values get the middle of their ranks.
+
+        Beyond the range the scores go on at the slope they have over the whole of it, by
+        `BEYOND` at most, so that no row from outside passes for a copy of an extreme one.
+        """
         X = np.asarray(X, dtype=np.float64)
         grid = np.linspace(0, self.n_rows_ - 1, len(self.quantiles_))
         ranks = np.empty(X.shape, dtype=np.float64)
@@ -64,7 +70,18 @@ class NormalScores:
             from_left = np.interp(X[:, j], quantiles, grid)
             from_right = np.interp(-X[:, j], -quantiles[::-1], -grid[::-1])
             ranks[:, j] = (from_left - from_right) / 2
-        return self._to_scores(ranks)
+        return self._to_scores(ranks) + self._beyond(X)
+
+    def _beyond(self, X: np.ndarray) -> np.ndarray:
+        """How far rows lie outside the range of each column, in normal scores."""
+        lowest, highest = self.quantiles_[0], self.quantiles_[-1]
+        excess = X - np.clip(X, lowest, highest)
+        if not excess.any():
+            return excess
+        spread = 2 * self._to_scores(np.array(self.n_rows_ - 1.0))
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            beyond = excess / ((highest - lowest) / spread)
+        return np.clip(np.nan_to_num(beyond, nan=0.0), -BEYOND, BEYOND)
 
     def inverse_transform(self, scores: np.ndarray) -> np.ndarray:
         """Values in the range of each column, between neighbouring quantiles."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from numbers import Real
 from typing import Any
 
@@ -14,16 +14,20 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_consistent_length
+from sklearn.utils.validation import check_consistent_length, column_or_1d
 
+from ._drawing import CheckedDraws
 from ._prior import Prior, resolve_prior, target_counts
 from ._tabular import TabularGAN, check_layers, refuse_categories
-from ._warnings import CopyWarning
+from ._warnings import DiagnosisWarning
 from .adversarial import single_thread
-from .checks import ConformalCopyCheck
+from .checks import Diagnosis, diagnose_classes
 
-MAX_ROUNDS = 10
-"""Rounds of drawing and checking before rows that look like copies are let through."""
+CHECKS = ("memorization", "fidelity")
+
+DIAGNOSIS_ALPHA = 0.05
+DIAGNOSIS_EXCHANGES = 99
+"""As `diagnose` has them, but for the number of exchanges, which take time."""
 
 
 class GANOverSampler(BaseOverSampler):
@@ -85,6 +89,14 @@ class GANOverSampler(BaseOverSampler):
         Share of the rows of each class to hold out, in (0, 1).
     n_iter_no_change : int, default=10
         Scores in a row without progress on held-out rows after which training stops.
+    checks : collection of {"memorization", "fidelity"}, default=("memorization", \
+            "fidelity")
+        What stands between the generator and the table. "memorization" replaces rows that
+        look like copies of real ones. "fidelity" compares the rows drawn of each class
+        with the real ones by an energy test and, only where it rejects, draws more and
+        chooses among them by their density ratio to real rows, if that brings them nearer
+        to real rows left out. With either, the rows made are diagnosed: see `diagnosis_`.
+        An empty collection, for speed in a search, does none of this.
     copy_alpha : float or None, default=0.1
         Level of the copy check: at most this share of fresh rows is refused, or
         2 / (n + 1) in a class of n rows where that is larger. None switches it off.
@@ -106,6 +118,10 @@ class GANOverSampler(BaseOverSampler):
     acceptance_rate_ : dict
         Class -> share of drawn rows that passed the copy check; only classes that rows
         were added to.
+    diagnosis_ : Diagnosis or None
+        Verdict on the rows made of each class, with its evidence and a report,
+        `diagnosis_.to_html("report.html")`; None when nothing was made or `checks` is
+        empty. Any verdict but "healthy" raises a `DiagnosisWarning`.
     history_ : dict
         Losses and held-out scores of the training, see `TabularGAN`; empty when nothing
         was trained.
@@ -145,6 +161,7 @@ class GANOverSampler(BaseOverSampler):
         **TabularGAN._parameter_constraints,
         "target_prior": [StrOptions({"uniform", "empirical"}), Mapping, None],
         "target_size": [Interval(Real, 1, None, closed="left"), None],
+        "checks": [tuple, list, set, frozenset],
     }
 
     def __init__(
@@ -166,6 +183,7 @@ class GANOverSampler(BaseOverSampler):
         early_stopping: bool = True,
         validation_fraction: float = 0.2,
         n_iter_no_change: int = 10,
+        checks: Collection[str] = CHECKS,
         copy_alpha: float | None = 0.1,
         device: str = "auto",
         verbose: bool = False,
@@ -187,6 +205,7 @@ class GANOverSampler(BaseOverSampler):
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
+        self.checks = checks
         self.copy_alpha = copy_alpha
         self.device = device
         self.verbose = verbose
@@ -242,28 +261,65 @@ class GANOverSampler(BaseOverSampler):
         self, X: Any, y: np.ndarray, groups: ArrayLike | None = None
     ) -> tuple[Any, np.ndarray]:
         check_layers(self.hidden_layer_sizes)
+        unknown = [name for name in self.checks if name not in CHECKS]
+        if unknown:
+            raise ValueError(f"checks may hold {CHECKS}; got {unknown} besides.")
         self.sampling_strategy_ = self._rows_to_add(y)
         rng = check_random_state(self.random_state)
         real = X.toarray() if sparse.issparse(X) else X
         self.gan_: TabularGAN | None = None
+        self.diagnosis_: Diagnosis | None = None
         self.history_: dict[str, Any] = {}
         self.acceptance_rate_: dict[Any, float] = {}
-        parts, labels = [X], [y]
-        if any(self.sampling_strategy_.values()):
+        new, y_new = np.empty((0, X.shape[1]), dtype=X.dtype), y[:0]
+        wanted = {label: n for label, n in self.sampling_strategy_.items() if n}
+        if wanted:
             gan = self._make_gan(rng).fit(real, y, groups=groups)
-            check = self._make_check(gan, real, y, groups, rng)
-            for label, n_rows in self.sampling_strategy_.items():
-                if n_rows:
-                    rows = self._draw_checked(gan, label, n_rows, check, rng)
-                    parts.append(rows.astype(X.dtype))
-                    labels.append(np.full(n_rows, label, dtype=y.dtype))
+            draws = CheckedDraws(
+                gan,
+                (real, y, groups),
+                copy_alpha=self.copy_alpha if "memorization" in self.checks else None,
+                keep_faithful="fidelity" in self.checks,
+                rng=rng,
+            )
+            parts = [draws.draw(label, n) for label, n in wanted.items()]
+            new = np.concatenate(parts).astype(X.dtype)
+            y_new = np.repeat(np.array(list(wanted), dtype=y.dtype), list(wanted.values()))
             self.gan_, self.history_ = gan, gan.history_
-        y_resampled = np.concatenate(labels)
+            self.acceptance_rate_ = draws.acceptance_rate
+            if self.checks:
+                labels = np.unique(y_new).tolist()
+                self._diagnose((real, y), (new, y_new), labels, groups, rng)
+        y_resampled = np.concatenate([y, y_new])
         self.is_synthetic_ = np.arange(len(y_resampled)) >= len(y)
         if sparse.issparse(X):
-            stacked = [X, *(X.__class__(part) for part in parts[1:])]
-            return sparse.vstack(stacked, format=X.format), y_resampled
-        return np.concatenate(parts), y_resampled
+            return sparse.vstack([X, X.__class__(new)], format=X.format), y_resampled
+        return np.concatenate([X, new]), y_resampled
+
+    def _diagnose(
+        self,
+        real: tuple[np.ndarray, np.ndarray],
+        synthetic: tuple[np.ndarray, np.ndarray],
+        labels: list[Any],
+        groups: ArrayLike | None,
+        rng: np.random.RandomState,
+    ) -> None:
+        """Judge the rows made, and warn of what is wrong with them."""
+        with single_thread():
+            self.diagnosis_ = diagnose_classes(
+                real,
+                synthetic,
+                classes=labels,
+                groups=np.arange(len(real[1])) if groups is None else column_or_1d(groups),
+                feature_names=getattr(self, "feature_names_in_", None),
+                alpha=DIAGNOSIS_ALPHA,
+                n_permutations=DIAGNOSIS_EXCHANGES,
+                rng=rng,
+            )
+        self.diagnosis_.history_ = self.history_
+        complaint = self.diagnosis_.complaint()
+        if complaint:
+            warnings.warn(complaint, DiagnosisWarning, stacklevel=2)
 
     def _rows_to_add(self, y: np.ndarray) -> OrderedDict[Any, int]:
         """Class -> rows to add, by `target_prior` or else `sampling_strategy`."""
@@ -288,64 +344,3 @@ class GANOverSampler(BaseOverSampler):
         shared = TabularGAN._get_param_names()
         params = {name: getattr(self, name) for name in shared}
         return TabularGAN(**{**params, "random_state": rng.randint(2**31 - 1)})
-
-    def _make_check(
-        self,
-        gan: TabularGAN,
-        X: np.ndarray,
-        y: np.ndarray,
-        groups: ArrayLike | None,
-        rng: np.random.RandomState,
-    ) -> ConformalCopyCheck | None:
-        """The copy check, on distances between normal scores."""
-        if self.copy_alpha is None:
-            return None
-        check = ConformalCopyCheck(alpha=self.copy_alpha, scale=None, random_state=rng)
-        with single_thread():
-            return check.fit(gan.encoder_.transform(X), y, groups)
-
-    def _draw_checked(
-        self,
-        gan: TabularGAN,
-        label: Any,
-        n_rows: int,
-        check: ConformalCopyCheck | None,
-        rng: np.random.RandomState,
-    ) -> np.ndarray:
-        """Draw rows of a class, drop those that look like copies, top up, in rounds.
-
-        Exactly `n_rows` come back: what is still missing after the last round is filled
-        with the rows that look least like copies, and a warning says how many.
-        """
-        code = int(np.searchsorted(gan.classes_, label))
-        level = -np.inf if check is None else check.level(label)
-        rows, p = np.empty((0, self.n_features_in_)), np.empty(0)
-        n_clean, n_drawn = 0, 0
-        with single_thread():
-            for _ in range(MAX_ROUNDS):
-                rate = max((n_clean + 1) / (n_drawn + 1), 0.1)
-                n_wanted = int(np.ceil((n_rows - n_clean) / rate))
-                drawn = gan.draw_(np.full(n_wanted, code), rng)
-                p_drawn = np.ones(n_wanted)
-                if check is not None:
-                    encoded = gan.encoder_.transform(drawn)
-                    p_drawn = check.p_values(encoded, np.full(n_wanted, label))
-                n_drawn += n_wanted
-                n_clean += int((p_drawn > level).sum())
-                # Clean rows first, as they came, then those that look least like copies.
-                rows, p = np.concatenate([rows, drawn]), np.concatenate([p, p_drawn])
-                best = np.argsort(-np.where(p > level, np.inf, p), kind="stable")[:n_rows]
-                rows, p = rows[best], p[best]
-                if n_clean >= n_rows:
-                    break
-        self.acceptance_rate_[getattr(label, "item", lambda: label)()] = n_clean / n_drawn
-        if n_clean < n_rows:
-            warnings.warn(
-                f"{n_rows - n_clean} of {n_rows} synthetic rows of class {label!s} look "
-                f"like copies of real rows: {n_drawn} draws held too few clean ones. Ask "
-                "for fewer rows of this class, raise shrinkage, or lower copy_alpha, which "
-                "in a class of n rows does nothing below 2 / (n + 1).",
-                CopyWarning,
-                stacklevel=2,
-            )
-        return rows

@@ -11,3 +11,7 @@ class SmallClassWarning(GansamplerWarning):
 
 class CopyWarning(GansamplerWarning):
     """Some returned rows could not be replaced by rows that pass the copy check."""
+
+
+class DiagnosisWarning(GansamplerWarning):
+    """The synthetic rows of a class are not healthy; the message says what to change."""

@@ -1,4 +1,4 @@
-"""The command `gansampler`: oversample a CSV file, or see it done on a real table."""
+"""The command `gansampler`: oversample a CSV file, diagnose one, or see it all done."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,19 +17,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ORIGIN = "gansampler_origin"
+NOT_HEALTHY = 1
 BAD_INPUT = 2
 MISSING = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "<NA>"]
 """What counts as missing in a feature column."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; return 0 on success and 2 on bad input."""
+    """Run the command; return 0 on success, 1 on a bad diagnosis, 2 on bad input."""
     arguments = _parser().parse_args(argv)
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             return arguments.run(arguments)
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError, OSError, ImportError) as error:
         print(f"gansampler: {error}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
@@ -43,7 +45,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="gansampler",
         description="Oversample small, wide, imbalanced tables with a conditional "
         "Wasserstein GAN whose rows pass a copy check.",
-        epilog="Exit status: 0 done, 2 bad input, 130 interrupted.",
+        epilog="Exit status: 0 done, 1 diagnosed as not healthy, 2 bad input, "
+        "130 interrupted.",
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -81,9 +84,39 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
     command.add_argument("--out", required=True, metavar="OUT.csv", type=Path)
-    command.add_argument("--force", action="store_true", help="overwrite OUT.csv")
+    command.add_argument(
+        "--report", metavar="R.html", type=Path, help="write the diagnosis to this page"
+    )
+    command.add_argument("--force", action="store_true", help="overwrite files")
     command.add_argument("--quiet", action="store_true", help="no progress bar")
     command.set_defaults(run=_oversample)
+
+    command = commands.add_parser(
+        "diagnose",
+        help="tell what is wrong with synthetic rows",
+        description="Compare synthetic rows, of any generator, with the real rows it was "
+        "trained on, and print a verdict on every class. In a table that `gansampler "
+        "oversample` wrote, only the synthetic rows are looked at.",
+        epilog="Exit status: 0 all classes are healthy, 1 not all are, 2 bad input.",
+    )
+    command.add_argument("real", metavar="REAL.csv", type=Path)
+    command.add_argument("synthetic", metavar="SYNTHETIC.csv", type=Path)
+    command.add_argument("--target", required=True, metavar="COL", help="the class column")
+    command.add_argument("--id", metavar="COL", help="a column that names rows: left out")
+    command.add_argument(
+        "--group",
+        metavar="COL",
+        help="a column of REAL.csv that names patients: a row's own are no neighbours",
+    )
+    command.add_argument(
+        "--holdout", metavar="H.csv", type=Path, help="real rows the generator never saw"
+    )
+    command.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
+    command.add_argument(
+        "--report", metavar="R.html", type=Path, help="write the diagnosis to this page"
+    )
+    command.add_argument("--force", action="store_true", help="overwrite R.html")
+    command.set_defaults(run=_diagnose)
 
     command = commands.add_parser(
         "demo",
@@ -100,31 +133,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _oversample(arguments: argparse.Namespace) -> int:
-    if arguments.out.exists() and not arguments.force:
-        raise ValueError(f"{arguments.out} exists; choose another --out, or give --force.")
-    if not arguments.out.parent.is_dir():
-        raise ValueError(f"the folder of --out, {arguments.out.parent}, does not exist.")
+    _check_writable(arguments.out, "--out", arguments.force)
+    _check_report(arguments)
     import pandas as pd
 
     from ._oversampler import GANOverSampler
 
     aside = [name for name in (arguments.id, arguments.group) if name is not None]
-    table = _read(arguments.table, as_text=[arguments.target, *aside])
-    for name in [arguments.target, *aside]:
-        if name not in table.columns:
-            raise ValueError(
-                f"{arguments.table} has no column {name!r}; it has {_some(table.columns)}."
-            )
-    y = table[arguments.target]
-    n_unlabelled = int((y == "").sum())
-    if n_unlabelled:
-        raise ValueError(
-            f"column {arguments.target!r} has no class in {n_unlabelled} rows; drop or "
-            "label them."
-        )
-    X = table.drop(columns=[arguments.target, *aside])
-    _check_numeric(X)
-
+    table, X, y = _read_labelled(arguments.table, arguments.target, aside)
     sampler = GANOverSampler(
         target_prior=_parse_prior(arguments.target_prior),
         target_size=arguments.target_size,
@@ -148,8 +164,101 @@ def _oversample(arguments: argparse.Namespace) -> int:
     print(_counts("before", y), _counts("after", y_new), sep="\n")
     for label, rate in sampler.acceptance_rate_.items():
         print(f"class {label}: {rate:.0%} of the drawn rows passed the copy check")
+    if sampler.diagnosis_ is not None:
+        print(sampler.diagnosis_.summary())
     print(f"wrote {arguments.out}")
+    if arguments.report is not None:
+        if sampler.diagnosis_ is None:
+            print("no row was made: no report was written")
+        else:
+            _write_report(sampler.diagnosis_, arguments.report)
     return 0
+
+
+def _diagnose(arguments: argparse.Namespace) -> int:
+    _check_report(arguments)
+    from .checks import diagnose
+
+    aside = [name for name in (arguments.id, arguments.group) if name is not None]
+    table, X, y = _read_labelled(arguments.real, arguments.target, aside)
+    X_new, y_new = _read_synthetic(arguments.synthetic, arguments.target, aside)
+    X_holdout, y_holdout = None, None
+    if arguments.holdout is not None:
+        X_holdout, y_holdout = _read_synthetic(arguments.holdout, arguments.target, aside)
+    diagnosis = diagnose(
+        X,
+        y,
+        X_new,
+        y_new,
+        X_holdout=X_holdout,
+        y_holdout=y_holdout,
+        groups=None if arguments.group is None else table[arguments.group],
+        random_state=arguments.seed,
+    )
+    print(diagnosis.summary())
+    if arguments.report is not None:
+        _write_report(diagnosis, arguments.report)
+    return 0 if diagnosis.is_healthy else NOT_HEALTHY
+
+
+def _check_writable(path: Path, option: str, force: bool) -> None:
+    if path.exists() and not force:
+        raise ValueError(f"{path} exists; choose another {option}, or give --force.")
+    if not path.parent.is_dir():
+        raise ValueError(f"the folder of {option}, {path.parent}, does not exist.")
+
+
+def _check_report(arguments: argparse.Namespace) -> None:
+    """Find out before the work, not after it, that the report cannot be written."""
+    if arguments.report is not None:
+        _check_writable(arguments.report, "--report", arguments.force)
+        if find_spec("matplotlib") is None:
+            raise ValueError(
+                "--report needs matplotlib for its pictures: pip install gansampler[plot]"
+            )
+
+
+def _write_report(diagnosis: Any, path: Path) -> None:
+    diagnosis.to_html(path)
+    print(f"wrote {path}")
+
+
+def _read_labelled(
+    path: Path, target: str, aside: list[str]
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
+    """Read a table; return it, its features, all numeric, and its labels as text."""
+    table = _read(path, as_text=[target, *aside])
+    for name in [target, *aside]:
+        if name not in table.columns:
+            raise ValueError(
+                f"{path} has no column {name!r}; it has {_some(table.columns)}."
+            )
+    y = table[target]
+    n_unlabelled = int((y == "").sum())
+    if n_unlabelled:
+        raise ValueError(
+            f"{path}: column {target!r} has no class in {n_unlabelled} rows; drop or "
+            "label them."
+        )
+    X = table.drop(columns=[target, *aside])
+    _check_numeric(X.drop(columns=ORIGIN, errors="ignore"))
+    return table, X, y
+
+
+def _read_synthetic(
+    path: Path, target: str, aside: list[str]
+) -> tuple[pd.DataFrame, pd.Series]:
+    """Read features and labels, without the columns set aside and without real rows."""
+    import pandas as pd
+
+    there = pd.read_csv(path, nrows=0).columns
+    table, X, y = _read_labelled(path, target, [name for name in aside if name in there])
+    if ORIGIN in table.columns:
+        made = table[ORIGIN] != "real"
+        X, y = X.loc[made].drop(columns=ORIGIN), y[made]
+    if len(X) == 0:
+        raise ValueError(f"{path} holds no synthetic row.")
+    return X, y
 
 
 def _demo(arguments: argparse.Namespace) -> int:

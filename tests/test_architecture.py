@@ -20,10 +20,19 @@ ALLOWED = {
     "_prior": set(),
     "_start": set(),
     "_encoding": set(),
-    "checks": {"metrics", "_encoding"},
+    "report": set(),
+    "checks": {"metrics", "_encoding", "report"},
     "_held_out": {"_start", "adversarial", "checks", "metrics"},
     "_tabular": {"_encoding", "_held_out", "_prior", "_start", "_warnings", "adversarial"},
-    "_oversampler": {"_prior", "_tabular", "_warnings", "adversarial", "checks"},
+    "_drawing": {"_tabular", "_warnings", "adversarial", "checks"},
+    "_oversampler": {
+        "_drawing",
+        "_prior",
+        "_tabular",
+        "_warnings",
+        "adversarial",
+        "checks",
+    },
 }
 
 

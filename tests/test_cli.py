@@ -151,3 +151,100 @@ def test_demo(capsys):
     for phrase in ("passed the copy check", "no resampling", "GANOverSampler"):
         assert phrase in printed
     assert "nan" not in printed
+
+
+# Diagnosis
+
+
+@pytest.fixture
+def tables(tmp_path):
+    """Paths of a real table, of fresh rows of the same kind, and of copies."""
+    # Two halves of one table: rows of one distribution.
+    X, y = make_table((80, 80), 6, seed=0, labels=["no", "yes"])
+    table = X.assign(grade=y, patient=[f"p{i}" for i in range(len(X))])
+    real, fresh = table[: len(X) // 2], table[len(X) // 2 :]
+    paths = [tmp_path / name for name in ("real.csv", "fresh.csv", "copies.csv")]
+    for path, rows in zip(paths, (real, fresh, real), strict=True):
+        rows.to_csv(path, index=False)
+    return paths
+
+
+def diagnose(real, synthetic, *arguments):
+    given = [str(real), str(synthetic), "--target", "grade", "--id", "patient"]
+    return cli.main(["diagnose", *given, *arguments])
+
+
+def test_exit_code_tells_healthy_from_not(tables, capsys):
+    real, fresh, copies = tables
+    assert diagnose(real, fresh) == 0
+    assert "class no: healthy" in capsys.readouterr().out
+    assert diagnose(real, copies) == 1
+    assert "class yes: memorizing" in capsys.readouterr().out
+
+
+def test_groups_and_holdout_are_read(tables, capsys):
+    real, fresh, copies = tables
+    assert diagnose(real, fresh, "--group", "patient", "--holdout", str(copies)) in (0, 1)
+
+
+def test_report_of_a_diagnosis(tables, capsys):
+    real, _, copies = tables
+    report = real.with_name("report.html")
+    assert diagnose(real, copies, "--report", str(report)) == 1
+    assert "memorizing" in report.read_text()
+    assert diagnose(real, copies, "--report", str(report)) == cli.BAD_INPUT
+    assert "exists" in capsys.readouterr().err
+    assert diagnose(real, copies, "--report", str(report), "--force") == 1
+    assert sorted(path.name for path in real.parent.iterdir()) == [
+        "copies.csv",
+        "fresh.csv",
+        "real.csv",
+        "report.html",
+    ]
+
+
+def test_what_oversample_wrote_can_be_diagnosed(csv, capsys):
+    report = csv.with_name("report.html")
+    _, out = oversample(csv, "--target-size", "3", "--report", str(report))
+    printed = capsys.readouterr().out
+    assert "class yes: " in printed
+    assert "</html>" in report.read_text()
+    assert diagnose(csv, out) in (0, 1)
+    # Its real rows are not taken for copies: 60 of 156 synthetic rows a class, say.
+    assert "memorizing" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--target", "stage"], "no column 'stage'"),
+        (["--report", "nowhere/r.html"], "does not exist"),
+        (["--group", "clinic"], "no column 'clinic'"),
+    ],
+)
+def test_bad_diagnoses_are_refused(tables, capsys, arguments, message):
+    real, fresh, _ = tables
+    given = ["diagnose", str(real), str(fresh), "--target", "grade", "--id", "patient"]
+    assert cli.main([*given, *arguments]) == cli.BAD_INPUT
+    assert message in capsys.readouterr().err
+
+
+def test_other_columns_and_classes_are_refused(tables, capsys):
+    real, fresh, _ = tables
+    table = pd.read_csv(fresh)
+    table.drop(columns="feature_2").to_csv(fresh, index=False)
+    assert diagnose(real, fresh) == cli.BAD_INPUT
+    assert "feature_2" in capsys.readouterr().err
+    table.assign(grade="maybe").to_csv(fresh, index=False)
+    assert diagnose(real, fresh) == cli.BAD_INPUT
+    assert "maybe" in capsys.readouterr().err
+
+
+def test_a_report_without_matplotlib_is_refused_before_the_work(
+    tables, capsys, monkeypatch
+):
+    real, fresh, _ = tables
+    monkeypatch.setattr(cli, "find_spec", lambda name: None)
+    report = real.with_name("report.html")
+    assert diagnose(real, fresh, "--report", str(report)) == cli.BAD_INPUT
+    assert "gansampler[plot]" in capsys.readouterr().err

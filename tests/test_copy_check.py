@@ -7,7 +7,7 @@ from scipy.spatial.distance import cdist
 from scipy.stats import norm, rankdata
 
 from gansampler import ConformalCopyCheck
-from gansampler.checks import _copy
+from gansampler.checks import _neighbours
 
 
 def draw(n, d, rng):
@@ -78,7 +78,7 @@ def test_p_values_are_full_conformal():
 
 
 def test_a_calibrating_subset_ranks_against_all_rows(monkeypatch):
-    monkeypatch.setattr(_copy, "CALIBRATION_ROWS", 50)
+    monkeypatch.setattr(_neighbours, "CALIBRATION_ROWS", 50)
     rng = np.random.default_rng(0)
     real = draw(300, 10, rng)
     # A copy of any row is found, of those too that do not calibrate.
@@ -94,7 +94,7 @@ def test_chunks_do_not_matter(monkeypatch):
     rng = np.random.default_rng(0)
     real, new = rng.normal(size=(60, 4)), rng.normal(size=(50, 4))
     expected = ConformalCopyCheck().fit(real).p_values(new)
-    monkeypatch.setattr(_copy, "CHUNK", 100)
+    monkeypatch.setattr(_neighbours, "CHUNK", 100)
     assert_array_equal(ConformalCopyCheck().fit(real).p_values(new), expected)
 
 

@@ -18,8 +18,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.preprocessing import StandardScaler
 
-from gansampler import CopyWarning, GANOverSampler, SmallClassWarning
+from gansampler import CopyWarning, DiagnosisWarning, GANOverSampler, SmallClassWarning
 from gansampler.datasets import load_hcc_tace
+from gansampler.metrics import energy_distance
 
 
 def quick(**params):
@@ -539,3 +540,72 @@ def test_global_state_is_untouched(table, fails, monkeypatch):
     assert_array_equal(after[0], before[0])
     assert torch.equal(after[1], before[1])
     assert after[2] == before[2]
+
+
+# Checks of what was made
+
+
+def test_rows_made_are_diagnosed(table):
+    X, y = table
+    sampler = quick(target_prior="uniform", target_size=3.0)
+    with pytest.warns(DiagnosisWarning, match="judged 'undetermined'.*more rows"):
+        sampler.fit_resample(X, y)
+    assert set(sampler.diagnosis_.verdicts_) == {0, 1}
+    assert sampler.diagnosis_.verdicts_[1] == "undetermined"
+    assert sampler.diagnosis_.history_ == sampler.history_
+    assert set(sampler.diagnosis_.features_["feature"]) == set(X.columns)
+
+
+def test_only_classes_that_got_rows_are_diagnosed(table):
+    sampler = quick()
+    sampler.fit_resample(*table)
+    assert list(sampler.diagnosis_.verdicts_) == [1]
+
+
+def test_checks_can_be_left_out(table, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError("a check was run")
+
+    for name in ("ConformalCopyCheck", "is_faithful", "choose"):
+        monkeypatch.setattr(f"gansampler._drawing.{name}", refuse)
+    monkeypatch.setattr("gansampler._oversampler.diagnose_classes", refuse)
+    sampler = quick(checks=(), copy_alpha=None)
+    sampler.fit_resample(*table)
+    assert sampler.diagnosis_ is None
+    assert sampler.acceptance_rate_ == {1: 1.0}
+
+
+def test_nothing_made_nothing_diagnosed():
+    X, y = make_table(counts=(20, 20), n_features=4, seed=0)
+    sampler = quick()
+    sampler.fit_resample(X, y)
+    assert sampler.diagnosis_ is None
+
+
+def test_unknown_checks_are_refused(table):
+    with pytest.raises(ValueError, match=r"got \['beauty'"):
+        quick(checks=("fidelity", "beauty")).fit_resample(*table)
+
+
+def test_candidates_are_chosen_where_the_class_is_missed_and_only_there():
+    # Two far modes a class cannot be met by one Gaussian; one Gaussian can.
+    rng = np.random.default_rng(0)
+    mode = rng.integers(2, size=(300, 1))
+    two = 8 * (mode - 0.5) * np.ones(4) + rng.normal(size=(300, 4))
+    one = rng.normal(size=(300, 4))
+    small = rng.normal(size=(320, 4)) + 20
+    for rows, helped in ((two, True), (one, False)):
+        X = np.concatenate([small, rows])
+        y = np.repeat(["other", "seen"], [320, 300])
+        drawn = {}
+        for checks in (("memorization",), ("memorization", "fidelity")):
+            sampler = quick(
+                sampling_strategy={"seen": 600}, max_iter=1, checks=checks, n_components=4
+            )
+            X_new, _ = sampler.fit_resample(X, y)
+            drawn[checks] = X_new[sampler.is_synthetic_]
+        plain, chosen = (energy_distance(rows, new) for new in drawn.values())
+        if helped:
+            assert chosen < 0.9 * plain
+        else:
+            assert chosen == plain

@@ -32,7 +32,7 @@ class Plan:
     max_iter: int
     n_critic: int = 2
     learning_rate: float = 2e-3
-    betas: tuple[float, float] = (0.0, 0.9)
+    betas: tuple[float, float] = (0.0, 0.99)
     average_half_life: float = 0.1
     score_every: int = 20
     n_iter_no_change: int = 10

@@ -1,5 +1,14 @@
-"""Checks of synthetic rows against real ones."""
+"""Checks of synthetic rows: copies, fidelity, and the ways in which a generator fails."""
 
 from ._copy import ConformalCopyCheck
+from ._diagnosis import Diagnosis, diagnose, diagnose_classes
+from ._selection import choose, is_faithful
 
-__all__ = ["ConformalCopyCheck"]
+__all__ = [
+    "ConformalCopyCheck",
+    "Diagnosis",
+    "choose",
+    "diagnose",
+    "diagnose_classes",
+    "is_faithful",
+]

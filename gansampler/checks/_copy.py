@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.spatial.distance import cdist
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -20,12 +18,7 @@ from sklearn.utils.validation import (
 )
 
 from .._encoding import NormalScores
-
-CALIBRATION_ROWS = 2000
-"""Rows of a class that calibrate the ranks; all of its rows are searched for copies."""
-
-CHUNK = 2**22
-"""Distances held in memory at a time."""
+from ._neighbours import ConformalNeighbours
 
 
 class ConformalCopyCheck(BaseEstimator):
@@ -134,7 +127,7 @@ class ConformalCopyCheck(BaseEstimator):
         self.classes_ = np.unique(labels)
         scaled = self._scaled(rows)
         self._rows = [
-            _ClassRows(scaled[labels == label], group_of[labels == label], rng)
+            ConformalNeighbours(scaled[labels == label], group_of[labels == label], rng)
             for label in self.classes_
         ]
         self.levels_ = np.array(
@@ -195,7 +188,7 @@ class ConformalCopyCheck(BaseEstimator):
         for c, label in enumerate(self.classes_):
             mine = np.flatnonzero(labels == label)
             if len(mine):
-                p[mine] = self._rows[c].p_values(scaled[mine])
+                p[mine] = self._rows[c].compare(scaled[mine]).p_copy
                 levels[mine] = self.levels_[c]
         return p, levels
 
@@ -221,74 +214,3 @@ class ConformalCopyCheck(BaseEstimator):
         if self.scale == "normal-scores":
             return self._scores.transform(X)
         return X / self._spread if self.scale == "standard" else X
-
-
-class _ClassRows:
-    """Real rows of one class with their leave-one-out neighbour distances.
-
-    Full conformal: a new row joins the rows, everyone's two nearest neighbours are taken
-    anew, and the new row is ranked among the calibrating ones.
-    """
-
-    def __init__(
-        self, X: np.ndarray, groups: np.ndarray, rng: np.random.RandomState
-    ) -> None:
-        self.X = X
-        self.calibrating = np.arange(len(X))
-        if len(X) > CALIBRATION_ROWS:
-            self.calibrating = np.sort(rng.permutation(len(X))[:CALIBRATION_ROWS])
-        nearest = []
-        for part in _chunks(len(self.calibrating), len(X)):
-            rows = self.calibrating[part]
-            distances = cdist(X[rows], X)
-            distances[groups[rows, None] == groups[None, :]] = np.inf
-            nearest.append(_two_smallest(distances))
-        self.first, self.second = np.concatenate(nearest).T
-
-    @property
-    def smallest_level(self) -> float:
-        """The p-value of an exact copy: no level below it can reject anything."""
-        n = len(self.calibrating)
-        return min(2, n) / (n + 1)
-
-    def p_values(self, new: np.ndarray) -> np.ndarray:
-        p = np.empty(len(new))
-        for part in _chunks(len(new), len(self.X)):
-            p[part] = self._p_values(cdist(new[part], self.X))
-        return p
-
-    def _p_values(self, distances: np.ndarray) -> np.ndarray:
-        if len(self.X) < 3:
-            # Too few rows for a ratio: only an exact copy can be told.
-            copied = distances.min(axis=1) == 0
-            return np.where(copied, 1 / (len(self.X) + 1), 1.0)
-        first, second = _two_smallest(distances).T
-        to_calibrating = distances[:, self.calibrating]
-        # Neighbours of the calibrating rows once the new row is among them.
-        their_first = np.minimum(self.first, to_calibrating)
-        their_second = np.minimum(self.second, np.maximum(self.first, to_calibrating))
-        n = len(self.calibrating)
-        by_distance = 1 + (their_first <= first[:, None]).sum(axis=1)
-        by_ratio = 1 + (
-            _ratio(their_first, their_second) <= _ratio(first, second)[:, None]
-        ).sum(axis=1)
-        return np.maximum(by_distance, by_ratio) / (n + 1)
-
-
-def _two_smallest(distances: np.ndarray) -> np.ndarray:
-    """The two smallest entries of each row, shape (n, 2); inf where there are none."""
-    if distances.shape[1] < 2:
-        return np.pad(distances, ((0, 0), (0, 1)), constant_values=np.inf)
-    return np.partition(distances, 1, axis=1)[:, :2]
-
-
-def _ratio(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Nearest over second-nearest distance; 1 where both are zero or both infinite."""
-    tied = (first == second) | (second == 0)
-    return np.divide(first, second, out=np.ones_like(first), where=~tied)
-
-
-def _chunks(n_rows: int, n_columns: int) -> Iterator[slice]:
-    size = max(1, CHUNK // max(n_columns, 1))
-    for start in range(0, n_rows, size):
-        yield slice(start, start + size)

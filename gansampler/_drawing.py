@@ -1,0 +1,135 @@
+"""Rows of a generator that pass the checks: draw, check, refill."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ._tabular import TabularGAN
+from ._warnings import CopyWarning
+from .adversarial import single_thread
+from .checks import ConformalCopyCheck, choose, is_faithful
+
+MAX_ROUNDS = 10
+"""Rounds of drawing and checking before rows that look like copies are let through."""
+
+CANDIDATES = 4
+"""Candidates for each row wanted, where the class is visibly missed."""
+
+
+class Draws(NamedTuple):
+    """Rows, the cleanest first, their latent rows, and how many were clean of how many."""
+
+    rows: np.ndarray
+    latent: np.ndarray
+    n_clean: int
+    n_drawn: int
+
+
+class CheckedDraws:
+    """Draws rows of a fitted generator and lets through those that pass the checks.
+
+    Parameters
+    ----------
+    gan : TabularGAN
+        Fitted.
+    real : tuple of (ndarray of shape (n, d), ndarray of shape (n,), groups or None)
+        The rows it was fitted on.
+    copy_alpha : float or None
+        Level of the copy check, on distances between normal scores; None: no such check.
+    keep_faithful : bool
+        Whether to choose among more candidates where an energy test tells the rows of a
+        class from the real ones.
+    rng : RandomState
+
+    Attributes
+    ----------
+    acceptance_rate : dict
+        Class -> share of drawn rows that passed the copy check.
+    """
+
+    def __init__(
+        self,
+        gan: TabularGAN,
+        real: tuple[np.ndarray, np.ndarray, ArrayLike | None],
+        *,
+        copy_alpha: float | None,
+        keep_faithful: bool,
+        rng: np.random.RandomState,
+    ) -> None:
+        self.gan, self.keep_faithful, self.rng = gan, keep_faithful, rng
+        self.acceptance_rate: dict[Any, float] = {}
+        X, self.y, groups = real
+        self.groups = np.arange(len(X)) if groups is None else np.asarray(groups)
+        self.check: ConformalCopyCheck | None = None
+        with single_thread():
+            self.latent = gan.encoder_.transform(X)
+            if copy_alpha is not None:
+                check = ConformalCopyCheck(alpha=copy_alpha, scale=None, random_state=rng)
+                self.check = check.fit(self.latent, self.y, self.groups)
+
+    def draw(self, label: Any, n_rows: int) -> np.ndarray:
+        """Draw exactly `n_rows` of a class, shape (n_rows, d).
+
+        What the last round leaves missing is filled with the rows that look least like
+        copies, and a warning says how many.
+        """
+        with single_thread():
+            draws = self._draw_clean(label, n_rows)
+            chosen = np.arange(n_rows)
+            mine = self.y == label
+            if self.keep_faithful and not is_faithful(
+                self.latent[mine], draws.latent, self.rng
+            ):
+                more = self._draw_clean(label, (CANDIDATES - 1) * n_rows)
+                n_extra = min(more.n_clean, len(more.rows))
+                draws = Draws(
+                    np.concatenate([draws.rows, more.rows[:n_extra]]),
+                    np.concatenate([draws.latent, more.latent[:n_extra]]),
+                    draws.n_clean + more.n_clean,
+                    draws.n_drawn + more.n_drawn,
+                )
+                chosen = choose(
+                    self.latent[mine], draws.latent, n_rows, self.groups[mine], self.rng
+                )
+        label = getattr(label, "item", lambda: label)()
+        self.acceptance_rate[label] = draws.n_clean / draws.n_drawn
+        if draws.n_clean < n_rows:
+            warnings.warn(
+                f"{n_rows - draws.n_clean} of {n_rows} synthetic rows of class {label!s} "
+                f"look like copies of real rows: {draws.n_drawn} draws held too few clean "
+                "ones. Ask for fewer rows of this class, raise shrinkage, or lower "
+                "copy_alpha, which in a class of n rows does nothing below 2 / (n + 1).",
+                CopyWarning,
+                stacklevel=2,
+            )
+        return draws.rows[chosen]
+
+    def _draw_clean(self, label: Any, n_rows: int) -> Draws:
+        """Draw rows, drop those that look like copies, top up, in rounds."""
+        code = int(np.searchsorted(self.gan.classes_, label))
+        level = -np.inf if self.check is None else self.check.level(label)
+        rows = np.empty((0, self.gan.n_features_in_))
+        latent, p = np.empty((0, self.latent.shape[1])), np.empty(0)
+        n_clean, n_drawn = 0, 0
+        for _ in range(MAX_ROUNDS):
+            rate = max((n_clean + 1) / (n_drawn + 1), 0.1)
+            n_wanted = int(np.ceil((n_rows - n_clean) / rate))
+            drawn = self.gan.draw_(np.full(n_wanted, code), self.rng)
+            encoded = self.gan.encoder_.transform(drawn)
+            p_drawn = np.ones(n_wanted)
+            if self.check is not None:
+                p_drawn = self.check.p_values(encoded, np.full(n_wanted, label))
+            n_drawn += n_wanted
+            n_clean += int((p_drawn > level).sum())
+            # Clean rows first, as they came, then those that look least like copies.
+            p = np.concatenate([p, p_drawn])
+            best = np.argsort(-np.where(p > level, np.inf, p), kind="stable")[:n_rows]
+            rows, p = np.concatenate([rows, drawn])[best], p[best]
+            latent = np.concatenate([latent, encoded])[best]
+            if n_clean >= n_rows:
+                break
+        return Draws(rows, latent, n_clean, n_drawn)

@@ -1,0 +1,145 @@
+"""How close new rows of a class lie to its real rows, ranked among the real rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from scipy.spatial.distance import cdist
+
+CALIBRATION_ROWS = 2000
+"""Rows of a class that calibrate the ranks; all of its rows are searched for copies."""
+
+CHUNK = 2**22
+"""Distances held in memory at a time."""
+
+
+class Comparison(NamedTuple):
+    """New rows against the real rows of their class, one entry a row.
+
+    p_copy, p_ratio, p_far : p-values of "a fresh draw", small where a row is too close to
+    a real row, by distance and by its ratio to the second-nearest; by that ratio alone;
+    or too far from all real rows. ratio : that ratio. nearest, distance : index of the
+    nearest real row, and how far it is.
+    """
+
+    p_copy: np.ndarray
+    p_ratio: np.ndarray
+    p_far: np.ndarray
+    ratio: np.ndarray
+    nearest: np.ndarray
+    distance: np.ndarray
+
+
+class ConformalNeighbours:
+    """Real rows of one class with their leave-one-out neighbour distances.
+
+    Full conformal: a new row joins the rows, everyone's two nearest neighbours are taken
+    anew, and the new row is ranked among the calibrating ones.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+    groups : ndarray of shape (n,)
+        Rows of a group are not each other's neighbours, and the second-nearest row is one
+        of another group than the nearest.
+    rng : RandomState
+        Chooses the calibrating rows where there are more than `CALIBRATION_ROWS`.
+    """
+
+    def __init__(
+        self, X: np.ndarray, groups: np.ndarray, rng: np.random.RandomState
+    ) -> None:
+        self.X = X
+        self.by_group = np.argsort(groups, kind="stable")
+        self.group_starts = np.unique(groups[self.by_group], return_index=True)[1]
+        self.calibrating = np.arange(len(X))
+        if len(X) > CALIBRATION_ROWS:
+            self.calibrating = np.sort(rng.permutation(len(X))[:CALIBRATION_ROWS])
+        nearest = []
+        for part in chunks(len(self.calibrating), len(X)):
+            rows = self.calibrating[part]
+            distances = distances_to_others(X, rows, groups)
+            nearest.append(_two_smallest(self._to_groups(distances)))
+        self.first, self.second = np.concatenate(nearest).T
+
+    @property
+    def smallest_level(self) -> float:
+        """The p-value of an exact copy: no level below it can reject anything."""
+        n = len(self.calibrating)
+        return min(2, n) / (n + 1)
+
+    @property
+    def ratios(self) -> np.ndarray:
+        """Nearest over second-nearest distance of the calibrating rows."""
+        return _ratio(self.first, self.second)
+
+    def compare(self, new: np.ndarray) -> Comparison:
+        """Rank new rows, shape (m, d), among the calibrating ones."""
+        parts = [
+            self._compare(cdist(new[part], self.X))
+            for part in chunks(len(new), len(self.X))
+        ]
+        return Comparison(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+    def _compare(self, distances: np.ndarray) -> Comparison:
+        nearest = distances.argmin(axis=1)
+        if len(self.X) < 3:
+            # Too few rows for a ratio: only an exact copy can be told.
+            first = distances.min(axis=1)
+            p_copy = np.where(first == 0, 1 / (len(self.X) + 1), 1.0)
+            ones = np.ones(len(first))
+            return Comparison(p_copy, p_copy, ones, ones, nearest, first)
+        first, second = _two_smallest(self._to_groups(distances)).T
+        to_calibrating = distances[:, self.calibrating]
+        # Neighbours of the calibrating rows once the new row is among them.
+        their_first = np.minimum(self.first, to_calibrating)
+        their_second = np.minimum(self.second, np.maximum(self.first, to_calibrating))
+        n = len(self.calibrating)
+        closer = (their_first <= first[:, None]).sum(axis=1)
+        ratio = _ratio(first, second)
+        their_ratio = _ratio(their_first, their_second)
+        lower_ratio = (their_ratio <= ratio[:, None]).sum(axis=1)
+        farther = (their_first >= first[:, None]).sum(axis=1)
+        return Comparison(
+            p_copy=(1 + np.maximum(closer, lower_ratio)) / (n + 1),
+            p_ratio=(1 + lower_ratio) / (n + 1),
+            p_far=(1 + farther) / (n + 1),
+            ratio=ratio,
+            nearest=nearest,
+            distance=first,
+        )
+
+    def _to_groups(self, distances: np.ndarray) -> np.ndarray:
+        """Distances to the nearest row of each group, from those to all rows."""
+        if len(self.group_starts) == len(self.X):
+            return distances
+        return np.minimum.reduceat(distances[:, self.by_group], self.group_starts, axis=1)
+
+
+def distances_to_others(X: np.ndarray, rows: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Distances of some rows of X to all of X, infinite within a group."""
+    distances = cdist(X[rows], X)
+    distances[groups[rows, None] == groups[None, :]] = np.inf
+    return distances
+
+
+def chunks(n_rows: int, n_columns: int) -> Iterator[slice]:
+    """Slices of rows that keep a block of n_columns a row within `CHUNK` numbers."""
+    size = max(1, CHUNK // max(n_columns, 1))
+    for start in range(0, n_rows, size):
+        yield slice(start, start + size)
+
+
+def _two_smallest(distances: np.ndarray) -> np.ndarray:
+    """The two smallest entries of each row, shape (n, 2); inf where there are none."""
+    if distances.shape[1] < 2:
+        return np.pad(distances, ((0, 0), (0, 1)), constant_values=np.inf)
+    return np.partition(distances, 1, axis=1)[:, :2]
+
+
+def _ratio(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Nearest over second-nearest distance; 1 where both are zero or both infinite."""
+    tied = (first == second) | (second == 0)
+    return np.divide(first, second, out=np.ones_like(first), where=~tied)
