@@ -17,6 +17,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from ._drawing import CheckedDraws
+from ._frames import TableFormat, is_polars, polars_to_pandas
+from ._groups import extend_groups
 from ._prior import Prior, resolve_prior, target_counts
 from ._tabular import TabularGAN, check_layers, refuse_categories
 from ._warnings import DiagnosisWarning
@@ -115,6 +117,9 @@ class GANOverSampler(BaseOverSampler):
         The fitted generator; None when there was nothing to add and nothing was trained.
     is_synthetic_ : ndarray of bool, shape (n_samples_new,)
         Which of the returned rows are synthetic.
+    groups_resampled_ : ndarray of shape (n_samples_new,) or None
+        Group of each returned row, a new one for each synthetic row; None when no groups
+        were given.
     acceptance_rate_ : dict
         Class -> share of drawn rows that passed the copy check; only classes that rows
         were added to.
@@ -230,7 +235,8 @@ class GANOverSampler(BaseOverSampler):
         -------
         X_resampled : {array-like, dataframe, sparse matrix} of shape \
                 (n_samples_new, n_features)
-            Of the type of X, with its columns and dtypes; a DataFrame has a fresh index.
+            Of the type of X, with its columns and dtypes; DataFrames may be of pandas,
+            with a fresh index in place of theirs, or of polars.
         y_resampled : array-like of shape (n_samples_new,)
 
         Raises
@@ -242,20 +248,40 @@ class GANOverSampler(BaseOverSampler):
         refuse_categories(X)
         if groups is not None:
             check_consistent_length(X, groups)
+        if is_polars(X) or is_polars(y):
+            return self._fit_resample_polars(X, y, groups)
         X_resampled, y_resampled = super().fit_resample(X, y, groups=groups)
         if hasattr(X, "columns"):
-            X_resampled = self._restore_frame(X, X_resampled)
+            # The rows of X itself on top: one array would round large integers.
+            X_resampled = self._stack(X, X_resampled.iloc[len(X) :])
         return X_resampled, y_resampled
 
-    def _restore_frame(self, X: Any, X_resampled: Any) -> Any:
-        """Put the rows of X itself on top: one array would round large integers."""
-        import pandas as pd
+    def _fit_resample_polars(
+        self, X: Any, y: Any, groups: ArrayLike | None
+    ) -> tuple[Any, Any]:
+        """By way of pandas; X, y or both come back as polars."""
+        X_pandas, y_pandas = (
+            polars_to_pandas(side) if is_polars(side) else side for side in (X, y)
+        )
+        X_resampled, y_resampled = self.fit_resample(X_pandas, y_pandas, groups=groups)
+        if is_polars(X):
+            new = X_resampled.iloc[len(X) :].to_numpy()
+            X_resampled = self._stack(X, TableFormat(X).build(new))
+        if is_polars(y):
+            y_resampled = y.__class__(y.name, y_resampled.to_numpy(), dtype=y.dtype)
+        return X_resampled, y_resampled
 
+    def _stack(self, X: Any, new: Any) -> Any:
+        """Stack frames, and let the generator sample frames like X."""
         if self.gan_ is not None:
-            self.gan_._remember_columns(X)
+            self.gan_.format_ = TableFormat(X)
             if hasattr(self, "feature_names_in_"):
                 self.gan_.feature_names_in_ = self.feature_names_in_
-        return pd.concat([X, X_resampled.iloc[len(X) :]], ignore_index=True)
+        if is_polars(X):
+            return X.vstack(new)
+        import pandas as pd
+
+        return pd.concat([X, new], ignore_index=True)
 
     def _fit_resample(
         self, X: Any, y: np.ndarray, groups: ArrayLike | None = None
@@ -292,6 +318,7 @@ class GANOverSampler(BaseOverSampler):
                 self._diagnose((real, y), (new, y_new), labels, groups, rng)
         y_resampled = np.concatenate([y, y_new])
         self.is_synthetic_ = np.arange(len(y_resampled)) >= len(y)
+        self.groups_resampled_ = None if groups is None else extend_groups(groups, len(new))
         if sparse.issparse(X):
             return sparse.vstack([X, X.__class__(new)], format=X.format), y_resampled
         return np.concatenate([X, new]), y_resampled

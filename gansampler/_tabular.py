@@ -23,6 +23,7 @@ from sklearn.utils.validation import (
 from tqdm.auto import tqdm
 
 from ._encoding import TableEncoder
+from ._frames import TableFormat
 from ._held_out import HeldOutScore, choose_held_out
 from ._prior import Prior, apportion, resolve_prior
 from ._start import MIN_CLASS_ROWS, fit_class_gaussians
@@ -126,6 +127,8 @@ class TabularGAN(BaseEstimator):
         is better; NaN where the draws failed the copy check.
     history_ : dict
         Every loss by name, the scores and the steps they were taken at.
+    format_ : TableFormat
+        What X came as: its type, columns and dtypes, no data.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Defined only when X has feature names that are all strings.
@@ -268,7 +271,8 @@ class TabularGAN(BaseEstimator):
         Returns
         -------
         X : ndarray or DataFrame of shape (n_samples, n_features)
-            A DataFrame if `fit` was given one, with its columns and dtypes.
+            A DataFrame, of pandas or polars, if `fit` was given one, with its columns and
+            dtypes.
         y : ndarray of shape (n_samples,)
 
         Raises
@@ -280,12 +284,8 @@ class TabularGAN(BaseEstimator):
         codes = self._codes_to_draw(n_samples, y, prior)
         rng = check_random_state(self.random_state)
         with single_thread():
-            rows: Any = self.draw_(codes, rng)
-        if self._columns is not None:
-            import pandas as pd
-
-            rows = pd.DataFrame(rows, columns=self._columns).astype(self._column_dtypes)
-        return rows, self.classes_[codes]
+            rows = self.draw_(codes, rng)
+        return self.format_.build(rows), self.classes_[codes]
 
     def score_samples(self, X: ArrayLike, y: ArrayLike | None = None) -> np.ndarray:
         """Scores of the critic: higher where it takes a row for a real one.
@@ -336,7 +336,7 @@ class TabularGAN(BaseEstimator):
         self, X: ArrayLike, y: ArrayLike | None, groups: ArrayLike | None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         refuse_categories(X)
-        self._remember_columns(X)
+        self.format_ = TableFormat(X)
         rows = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
         self._dtype = rows.dtype
         labels = np.zeros(len(rows), dtype=int)
@@ -362,10 +362,6 @@ class TabularGAN(BaseEstimator):
                 stacklevel=2,
             )
         return rows, codes, group_of
-
-    def _remember_columns(self, X: Any) -> None:
-        self._columns = getattr(X, "columns", None)
-        self._column_dtypes: Any = getattr(X, "dtypes", None)
 
     def _fit_start(
         self, latent: np.ndarray, codes: np.ndarray

@@ -15,7 +15,7 @@ from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_validate
 from sklearn.preprocessing import StandardScaler
 
 from gansampler import CopyWarning, DiagnosisWarning, GANOverSampler, SmallClassWarning
@@ -609,3 +609,74 @@ def test_candidates_are_chosen_where_the_class_is_missed_and_only_there():
             assert chosen < 0.9 * plain
         else:
             assert chosen == plain
+
+
+@pytest.mark.parametrize(
+    "label", [lambda i: i // 2, lambda i: f"synthetic-{i // 2}", lambda i: i // 2 + 0.5]
+)
+def test_synthetic_rows_get_groups_of_their_own(table, label):
+    X, y = table
+    groups = np.array([label(i) for i in range(len(y))])
+    sampler = quick()
+    X_new, y_new = sampler.fit_resample(X, y, groups=groups)
+    assert_array_equal(sampler.groups_resampled_[: len(y)], groups.astype(object))
+    added = sampler.groups_resampled_[len(y) :]
+    assert len(added) == len(y_new) - len(y) == len(set(added.tolist()))
+    assert not set(added.tolist()) & set(groups.tolist())
+    for train, test in GroupKFold(3).split(
+        X_new, y_new, sampler.groups_resampled_.astype(str)
+    ):
+        patients = sampler.groups_resampled_
+        assert not set(patients[train].tolist()) & set(patients[test].tolist())
+
+
+def test_without_groups_there_are_none(table):
+    sampler = quick()
+    sampler.fit_resample(*table)
+    assert sampler.groups_resampled_ is None
+
+
+# polars
+
+
+@pytest.fixture
+def polars_table(table):
+    pl = pytest.importorskip("polars")
+    X, y = table
+    X = X.assign(count=np.arange(len(X)) % 7, flag=np.arange(len(X)) % 2)
+    frame = pl.DataFrame({name: X[name].to_numpy() for name in X.columns})
+    frame = frame.with_columns(
+        pl.col("count").cast(pl.Int16), pl.col("flag").cast(pl.UInt8)
+    )
+    return frame, pl.Series("label", y.to_numpy())
+
+
+def test_polars_in_polars_out(polars_table):
+    X, y = polars_table
+    sampler = quick(target_size=3.0)
+    X_new, y_new = sampler.fit_resample(X, y)
+    assert type(X_new) is type(X)
+    assert X_new.schema == X.schema
+    assert X_new[: len(X)].equals(X)
+    assert y_new[: len(y)].equals(y)
+    assert y_new.name == "label" and y_new.dtype == y.dtype
+    assert len(X_new) == len(y_new) == len(sampler.is_synthetic_)
+    assert set(X_new["count"]) <= set(range(7))
+    drawn, _ = sampler.gan_.sample(5)
+    assert drawn.schema == X.schema
+
+
+def test_polars_gives_what_pandas_gives(polars_table):
+    X, y = polars_table
+    as_pandas = pd.DataFrame({name: X[name].to_numpy() for name in X.columns})
+    expected, _ = quick().fit_resample(as_pandas, y.to_numpy())
+    found, labels = quick().fit_resample(X, y.to_numpy())
+    assert isinstance(labels, np.ndarray)
+    for name in X.columns:
+        assert_array_equal(found[name].to_numpy(), expected[name].to_numpy())
+
+
+def test_cross_validation_of_polars(polars_table):
+    X, y = polars_table
+    model = Pipeline([("gan", quick()), ("clf", LogisticRegression(max_iter=1000))])
+    assert np.isfinite(cross_validate(model, X, y, cv=2)["test_score"]).all()

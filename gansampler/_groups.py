@@ -1,0 +1,24 @@
+"""Groups of rows, patients say, when rows are added."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+def extend_groups(groups: ArrayLike, n_new: int) -> np.ndarray:
+    """Append a new group of its own for each of `n_new` rows.
+
+    Numbers go on from the largest; other labels become text, "synthetic-1" and so on,
+    past those that are taken.
+    """
+    known = np.asarray(groups)
+    if known.dtype.kind in "iu":
+        start = int(known.max()) + 1
+        return np.concatenate([known, np.arange(start, start + n_new, dtype=known.dtype)])
+    taken, new, i = {str(label) for label in known}, [], 0
+    while len(new) < n_new:
+        i += 1
+        if f"synthetic-{i}" not in taken:
+            new.append(f"synthetic-{i}")
+    return np.concatenate([known.astype(object), np.array(new, dtype=object)])
