@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count, islice
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -16,9 +18,7 @@ def extend_groups(groups: ArrayLike, n_new: int) -> np.ndarray:
     if known.dtype.kind in "iu":
         start = int(known.max()) + 1
         return np.concatenate([known, np.arange(start, start + n_new, dtype=known.dtype)])
-    taken, new, i = {str(label) for label in known}, [], 0
-    while len(new) < n_new:
-        i += 1
-        if f"synthetic-{i}" not in taken:
-            new.append(f"synthetic-{i}")
-    return np.concatenate([known.astype(object), np.array(new, dtype=object)])
+    taken = {str(label) for label in known}
+    free = (name for i in count(1) if (name := f"synthetic-{i}") not in taken)
+    new = np.array(list(islice(free, n_new)), dtype=object)
+    return np.concatenate([known.astype(object), new])

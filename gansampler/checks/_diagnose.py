@@ -1,0 +1,249 @@
+"""`diagnose`: one call from two tables to a verdict on every class."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
+
+from .._encoding import NormalScores
+from ..metrics import mutual_information_difference
+from ._diagnosis import SHOWN_ROWS, Diagnosis
+from ._evidence import Rows, compare_holdout, examine
+from ._label_noise import MAX_ROWS, UNKNOWN, LabelNoise, label_noise
+
+
+@validate_params(
+    {
+        "alpha": [Interval(Real, 0, 1, closed="neither")],
+        "n_permutations": [Interval(Integral, 19, None, closed="left")],
+        "random_state": ["random_state"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def diagnose(
+    X_real: ArrayLike,
+    y_real: ArrayLike,
+    X_synthetic: ArrayLike,
+    y_synthetic: ArrayLike,
+    *,
+    X_holdout: ArrayLike | None = None,
+    y_holdout: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    alpha: float = 0.05,
+    n_permutations: int = 999,
+    random_state: Any = None,
+) -> Diagnosis:
+    """Tell how a generator failed, class by class, from its rows alone.
+
+    Works on the output of any generator. Real rows are those it was trained on.
+
+    Parameters
+    ----------
+    X_real, X_synthetic : array-like of shape (n_real, d), (n_synthetic, d)
+        Finite numbers, with the same columns.
+    y_real, y_synthetic : array-like of shape (n_real,), (n_synthetic,)
+        Their classes. A class without synthetic rows is judged collapsed.
+    X_holdout, y_holdout : array-like of shape (n_holdout, d), (n_holdout,), default=None
+        Real rows that the generator has not seen, for two more statistics: are synthetic
+        rows nearer to the rows it was trained on?
+    groups : array-like of shape (n_real,), default=None
+        Patients, say: real rows of a group are not each other's neighbours.
+    alpha : float, default=0.05
+        Level at which single rows and columns are tested; 2 / (n + 1) in a class of n
+        rows where that is larger.
+    n_permutations : int, default=999
+        Exchanges of real and synthetic rows that give null distributions; at least 19,
+        and at least 99 for the rules that ask for p <= .01 to be able to fire.
+    random_state : int, RandomState instance or None, default=None
+
+    Returns
+    -------
+    Diagnosis
+
+    Raises
+    ------
+    ValueError
+        If columns differ, a side is empty, a synthetic class has no real row, or a value
+        is missing or infinite.
+
+    References
+    ----------
+    .. [1] Bates et al. (2023), Testing for outliers with conformal p-values.
+    .. [2] Naeem et al. (2020), Reliable fidelity and diversity metrics.
+    .. [3] Richardson and Weiss (2018), On GANs and GMMs.
+    .. [4] Meehan et al. (2020), A non-parametric test to detect data-copying.
+
+    Examples
+    --------
+    >>> from imblearn.over_sampling import SMOTE
+    >>> from gansampler import diagnose
+    >>> from gansampler.datasets import load_hcc_tace
+    >>> X, y = load_hcc_tace(return_X_y=True)
+    >>> X_all, y_all = SMOTE(random_state=0).fit_resample(X, y)
+    >>> X_new, y_new = X_all[len(X):], y_all[len(X):]
+    >>> rare = y == 1
+    >>> diagnose(X[rare], y[rare], X_new, y_new, random_state=0).verdicts_
+    {1: 'interpolating'}
+    """
+    names = _common_columns(X_real, X_synthetic, X_holdout)
+    real, labels = _check(X_real, y_real, "real", names)
+    new, labels_new = _check(X_synthetic, y_synthetic, "synthetic", names)
+    group_of = np.arange(len(real)) if groups is None else column_or_1d(groups)
+    check_consistent_length(real, group_of)
+    rng = check_random_state(random_state)
+    holdout = None
+    if X_holdout is not None:
+        if y_holdout is None:
+            raise ValueError("X_holdout was given without y_holdout, its classes.")
+        holdout = _check(X_holdout, y_holdout, "holdout", names)
+    return diagnose_classes(
+        (real, labels),
+        (new, labels_new),
+        holdout,
+        classes=np.unique(labels).tolist(),
+        groups=group_of,
+        feature_names=names,
+        alpha=alpha,
+        n_permutations=n_permutations,
+        rng=rng,
+    )
+
+
+def diagnose_classes(
+    real: tuple[np.ndarray, np.ndarray],
+    synthetic: tuple[np.ndarray, np.ndarray],
+    holdout: tuple[np.ndarray, np.ndarray] | None = None,
+    *,
+    classes: list[Any],
+    groups: np.ndarray,
+    feature_names: np.ndarray | None,
+    alpha: float,
+    n_permutations: int,
+    rng: np.random.RandomState,
+) -> Diagnosis:
+    """Diagnose some classes only; arguments are taken as checked.
+
+    The other classes of the real rows serve to tell whose rows the synthetic ones are.
+    """
+    X, y = real
+    X_new, y_new = synthetic
+    if feature_names is None:
+        feature_names = _numbered(X.shape[1])
+    known = np.unique(y).tolist()
+    unknown = sorted(set(np.unique(y_new).tolist()) - set(known), key=str)
+    if unknown:
+        raise ValueError(
+            f"y_synthetic holds classes that y_real does not: {unknown}; known are {known}."
+        )
+    # From rows of both sides: ranks among the real rows alone would put fresh rows
+    # farther out than those they are compared with.
+    some_new = rng.permutation(len(X_new))[: len(X)]
+    scores = NormalScores()
+    scores.fit_transform(np.concatenate([X, X_new[some_new]]), rng)
+
+    def rows(side: tuple[np.ndarray, np.ndarray], label: Any) -> Rows:
+        mine = np.flatnonzero(side[1] == label)
+        values = side[0][mine]
+        group_of = groups[mine] if side is real else None
+        return Rows(values, scores.transform(values), mine, group_of)
+
+    pairs = {label: (rows(real, label), rows(synthetic, label)) for label in known}
+    noise = _label_noise(pairs, rng)
+    evidence = []
+    for label in classes:
+        e = examine(
+            label,
+            *pairs[label],
+            noise[label],
+            [pair[0] for other, pair in pairs.items() if other != label],
+            alpha=alpha,
+            n_permutations=n_permutations,
+            rng=rng,
+        )
+        if holdout is not None and e.n_synthetic:
+            compare_holdout(e, *pairs[label], rows(holdout, label), rng)
+        evidence.append(e)
+    shown = {
+        label: (ours.some(SHOWN_ROWS, rng), theirs.some(SHOWN_ROWS, rng))
+        for label, (ours, theirs) in pairs.items()
+        if label in classes
+    }
+    information = _information(pairs, rng)
+    return Diagnosis(evidence, information, shown, feature_names, alpha)
+
+
+def _information(
+    pairs: dict[Any, tuple[Rows, Rows]], rng: np.random.RandomState
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mutual information of every feature with the class, of real and synthetic rows."""
+    shared = {label: pair for label, pair in pairs.items() if min(map(len, pair)) > 0}
+    if len(shared) < 2:
+        n_features = next(iter(pairs.values()))[0].values.shape[1]
+        return np.full(n_features, np.nan), np.full(n_features, np.nan)
+    tables = []
+    for side in (0, 1):
+        parts = [pair[side].some(MAX_ROWS, rng).values for pair in shared.values()]
+        codes = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+        tables += [np.concatenate(parts), codes]
+    return mutual_information_difference(*tables, random_state=rng)
+
+
+def _label_noise(
+    pairs: dict[Any, tuple[Rows, Rows]], rng: np.random.RandomState
+) -> dict[Any, LabelNoise]:
+    """Label noise of every class, from at most `MAX_ROWS` of its rows on either side."""
+    real = [pair[0].some(MAX_ROWS, rng) for pair in pairs.values()]
+    new = [pair[1].some(MAX_ROWS, rng) for pair in pairs.values()]
+
+    def stack(parts: list[Rows]) -> tuple[np.ndarray, np.ndarray]:
+        codes = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+        return np.concatenate([part.scores for part in parts]), codes
+
+    group_of = np.concatenate([np.asarray(part.groups) for part in real])
+    told = label_noise(*stack(real), group_of, *stack(new), rng)
+    return {label: told.get(c, UNKNOWN) for c, label in enumerate(pairs)}
+
+
+def _check(
+    X: Any, y: ArrayLike, side: str, names: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Finite numbers in the order of the real columns, and their labels."""
+    if hasattr(X, "columns"):
+        X = X[list(names)]
+    rows = check_array(X, dtype=np.float64, input_name=f"X_{side}")
+    if rows.shape[1] != len(names):
+        raise ValueError(f"X_{side} has {rows.shape[1]} columns; X_real has {len(names)}.")
+    labels = column_or_1d(y, warn=True)
+    check_consistent_length(rows, labels)
+    return rows, labels
+
+
+def _common_columns(X_real: Any, *others: Any) -> np.ndarray:
+    """Names of the columns of the real rows, after a look at those of the others."""
+    columns = getattr(X_real, "columns", None)
+    if columns is None:
+        n_columns = np.shape(X_real)[1] if np.ndim(X_real) == 2 else 0
+        return _numbered(n_columns)
+    names = list(columns)
+    for side, X in zip(("synthetic", "holdout"), others, strict=True):
+        theirs = getattr(X, "columns", None)
+        if theirs is None:
+            continue
+        missing = [name for name in names if name not in set(theirs)]
+        extra = [name for name in theirs if name not in set(names)]
+        if missing or extra:
+            raise ValueError(
+                f"X_{side} has other columns than X_real: without {missing[:5]}, with "
+                f"{extra[:5]} besides. Give both the same columns."
+            )
+    return np.array(names, dtype=object)
+
+
+def _numbered(n_columns: int) -> np.ndarray:
+    return np.array([f"feature {j}" for j in range(n_columns)])

@@ -1,0 +1,562 @@
+"""One page for a diagnosis: nothing to load, nothing to run, fit to be printed."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import uuid
+import warnings
+from collections.abc import Callable, Iterable
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ._facts import CORRELATED_FEATURES, QUESTIONS, shorten
+from ._plots import (
+    plot_correlations,
+    plot_distances,
+    plot_marginals,
+    plot_projection,
+    plot_training,
+)
+
+TONES = {"healthy": ("good", "✓"), "undetermined": ("unsure", "?")}
+BAD = ("bad", "!")
+
+DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
+
+DPI = 192
+"""Of pictures with many points: twice what a screen shows."""
+
+STYLE = """
+:root { color-scheme: light; }
+* { box-sizing: border-box; }
+html { -webkit-text-size-adjust: 100%; text-size-adjust: 100%; }
+body {
+  margin: 0 auto; padding: 2.5rem 1.25rem 4rem; max-width: 50rem; background: #fff;
+  color: #222; font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto,
+  "Helvetica Neue", Arial, "DejaVu Sans", sans-serif;
+}
+h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 .3rem; font-weight: 650; }
+h2 {
+  font-size: 1.3rem; line-height: 1.3; margin: 3rem 0 .6rem; padding-top: 1rem;
+  border-top: 1px solid #d5d8dc; font-weight: 650; overflow-wrap: anywhere;
+}
+h3 { font-size: 1.02rem; margin: 1.8rem 0 .5rem; font-weight: 650; }
+p { margin: .4rem 0 .8rem; max-width: 44rem; }
+.lead { color: #555; margin-bottom: 1.4rem; }
+a { color: #0b5c94; }
+.scroll { overflow-x: auto; margin: .6rem 0 1rem; }
+table {
+  border-collapse: collapse; width: 100%; font-size: .86rem; line-height: 1.4;
+  font-variant-numeric: tabular-nums lining-nums;
+  border-top: 1.5px solid #222; border-bottom: 1.5px solid #222;
+}
+th, td { padding: .38rem .6rem; text-align: left; vertical-align: top; }
+th:first-child, td:first-child { padding-left: .15rem; }
+th:last-child, td:last-child { padding-right: .15rem; }
+thead th { border-bottom: 1px solid #222; font-weight: 600; vertical-align: bottom; }
+tbody th { font-weight: 400; }
+tbody tr + tr > * { border-top: 1px solid #eceef0; }
+tr.question > th {
+  font-weight: 650; padding-top: .9rem; border-top: 1px solid #9aa0a6 !important;
+}
+tbody:first-of-type tr.question > th { border-top: 0 !important; padding-top: .5rem; }
+.n { text-align: right; white-space: nowrap; }
+.wide { min-width: 36rem; }
+.text { min-width: 14rem; }
+.name { overflow-wrap: anywhere; min-width: 11rem; }
+.asks { display: block; color: #666; font-size: .92em; max-width: 27rem; }
+.decides { font-weight: 600; }
+.flag { white-space: nowrap; color: #555; }
+.flag.bad { color: #a33c00; font-weight: 600; }
+.badge {
+  display: inline-block; padding: .05rem .55rem; border-radius: 1rem; font-size: .84rem;
+  font-weight: 600; white-space: nowrap; border: 1px solid;
+  -webkit-print-color-adjust: exact; print-color-adjust: exact;
+}
+.badge.good { background: #e6f4ee; color: #0a5a3f; border-color: #9ccfba; }
+.badge.unsure { background: #f0f1f3; color: #444; border-color: #c3c7cc; }
+.badge.bad { background: #fdeee4; color: #933600; border-color: #e9b48f; }
+h2 .badge { vertical-align: .15em; margin-left: .4rem; }
+.advice { display: block; color: #555; margin-top: .15rem; }
+figure { margin: 1.2rem 0 1.6rem; }
+figure img { display: block; max-width: 100%; height: auto; }
+figcaption { font-size: .86rem; line-height: 1.45; color: #444; margin-top: .5rem; }
+figcaption b { color: #222; }
+details { font-size: .8rem; color: #555; margin: .3rem 0; overflow-wrap: anywhere; }
+dl { font-size: .92rem; }
+dt { font-weight: 600; margin-top: .6rem; }
+dd { margin: 0 0 0 1.1rem; max-width: 43rem; }
+.note { border-left: 3px solid #9aa0a6; padding: .1rem 0 .1rem .9rem; }
+ol.sources { font-size: .88rem; padding-left: 1.4rem; }
+ol.sources li { margin: .2rem 0; }
+@media (max-width: 40rem) {
+  body { padding: 1.4rem 1rem 3rem; }
+  h1 { font-size: 1.4rem; }
+}
+@page { margin: 18mm 16mm; }
+@media print {
+  body { max-width: none; padding: 0; font-size: 10pt; }
+  a { color: inherit; text-decoration: none; }
+  .scroll { overflow: visible; }
+  .wide, .text { min-width: 0; }
+  section.class, section.reading { break-before: page; }
+  section.class > h2, section.reading > h2 { border-top: 0; padding-top: 0; margin-top: 0; }
+  h2, h3, thead, tr.question { break-after: avoid; }
+  figure, tr, dt + dd, .note { break-inside: avoid; }
+}
+"""
+
+TERMS = {
+    "Null band": "Where a statistic lies in 95 of 100 tables of fresh rows, that is, if "
+    "synthetic rows were drawn from the same distribution as the real ones. Most bands "
+    "come from exchanging real and synthetic rows at random. Of twenty statistics about "
+    "one leaves its band by chance, so one flag alone means little; a verdict asks for "
+    "more than a flag.",
+    "p-value": "How often fresh rows would give a value at least as extreme, on the side "
+    "that is bad news. Those of permutation tests cannot be below one over the number of "
+    "permutations.",
+    "Normal score": "The rank of a value in its column, as a quantile of the normal "
+    "distribution. Distances between rows are Euclidean distances of normal scores, so "
+    "that units and heavy tails do not count.",
+    "Copy p-value": "Of a synthetic row: the share of real rows that lie as close to their "
+    "nearest neighbour as this row does to a real one, in distance and in its ratio to "
+    "the second-nearest [1, 2]. For a fresh row it is at most a with probability at most "
+    "a, at any number of rows. The far p-value is the same for rows far from all others.",
+    "Precision, recall, density, coverage": "Whether rows of one side lie within the reach "
+    "of rows of the other, the distance to their fifth neighbour [3].",
+    "Energy distance": "Twice the mean distance between the two sides, less the mean "
+    "distances within either; zero only if the distributions are alike [4].",
+    "Difference of correlations": "Root of the summed squared differences of the two rank "
+    "correlation matrices, over what exchanging rows at random gives.",
+    "W1/IQR": "Wasserstein distance of the real and the synthetic values of a feature, the "
+    "area between their distribution functions, in interquartile ranges of the real ones.",
+    "KS and adjusted p": "Largest vertical gap between these functions, and its p-value "
+    "adjusted for the number of features [5].",
+    "Information": "Mutual information of a feature and the class, in nats, less what a "
+    "random assignment of classes gives. It is of all classes together.",
+    "Share of the class left out": "The real rows in regions with less than a quarter of "
+    "the synthetic rows they should have [6].",
+}
+
+SOURCES = [
+    "Bates S, Candès E, Lei L, Romano Y, Sesia M (2023). Testing for outliers with "
+    "conformal p-values. Annals of Statistics 51.",
+    "Meehan C, Chaudhuri K, Dasgupta S (2020). A non-parametric test to detect "
+    "data-copying in generative models. AISTATS.",
+    "Naeem MF, Oh SJ, Uh Y, Choi Y, Yoo J (2020). Reliable fidelity and diversity metrics "
+    "for generative models. ICML.",
+    "Székely GJ, Rizzo ML (2013). Energy statistics: a class of statistics based on "
+    "distances. Journal of Statistical Planning and Inference 143.",
+    "Benjamini Y, Hochberg Y (1995). Controlling the false discovery rate. Journal of the "
+    "Royal Statistical Society B 57.",
+    "Richardson E, Weiss Y (2018). On GANs and GMMs. NeurIPS.",
+]
+
+Column = tuple[str, str, Callable[[dict[str, Any]], str]]
+"""Heading, CSS class, and what a cell says of a record; cells are HTML."""
+
+
+def html(facts: dict[str, Any]) -> str:
+    """Return the report as the text of one HTML file.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    """
+    classes = list(facts["classes"].values())
+    body = [
+        _head(facts, classes),
+        _overview(facts),
+        *(_class_section(facts, c, i) for i, c in enumerate(classes)),
+        _reading(facts),
+    ]
+    # No script and no request, whatever a feature is called.
+    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>Diagnosis of synthetic rows</title>\n<style>{STYLE}</style>\n</head>\n"
+        "<body>\n" + "\n".join(body) + "\n</body>\n</html>\n"
+    )
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file so that it is there whole, or as it was before."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        with temporary.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _head(facts: dict[str, Any], classes: list[dict[str, Any]]) -> str:
+    n_healthy = sum(c["verdict"] == "healthy" for c in classes)
+    n_real = sum(c["n_real"] for c in classes)
+    n_synthetic = sum(c["n_synthetic"] for c in classes)
+    rows = [{**c, "index": i} for i, c in enumerate(classes)]
+    columns: list[Column] = [
+        ("Class", "", lambda c: f'<a href="#class-{c["index"]}">{_name(c["class"])}</a>'),
+        ("Verdict", "", lambda c: _badge(c["verdict"])),
+        ("Real rows", "n", lambda c: f"{c['n_real']:,}"),
+        ("Synthetic rows", "n", lambda c: f"{c['n_synthetic']:,}"),
+        ("Meaning and advice", "text", _meaning),
+    ]
+    return (
+        "<header>\n<h1>Diagnosis of synthetic rows</h1>\n"
+        f'<p class="lead">{_count(n_healthy, len(classes))} healthy. '
+        f"{n_synthetic:,} synthetic rows against {n_real:,} real rows, "
+        f"{facts['n_features']:,} {_plural('feature', facts['n_features'])}.</p>\n"
+        f"{_table(columns, rows, 'wide')}\n</header>"
+    )
+
+
+def _overview(facts: dict[str, Any]) -> str:
+    shown = facts["n_rows_shown"]
+    parts = [
+        _figure(
+            plot_projection(facts),
+            "png",
+            "Real and synthetic rows of each class on two principal components",
+            "<b>Rows in two dimensions.</b> Principal components of the normal scores of "
+            f"real rows of all classes; at most {max(shown, 1):,} rows of either side of a "
+            "class. Healthy: orange triangles are spread over the same region as the blue "
+            "dots, neither on top of them nor in a part of it only. What differs in other "
+            "directions cannot be seen here.",
+        )
+    ]
+    if facts["training"] is not None:
+        parts.append(
+            _figure(
+                plot_training(facts),
+                "svg",
+                "Losses and held-out scores over training",
+                "<b>Training.</b> Losses, faint at each step and as running means, and the "
+                "energy score of held-out rows; the vertical line is the step that was "
+                "kept, 0 being the start. Healthy: losses level off, and the score at the "
+                "line is the lowest but for noise.",
+            )
+        )
+    return f"<section>\n<h2>All classes</h2>\n{''.join(parts)}</section>"
+
+
+def _class_section(facts: dict[str, Any], c: dict[str, Any], index: int) -> str:
+    parts = [
+        f'<section class="class" id="class-{index}">\n<h2>Class {_name(c["class"])} '
+        f"{_badge(c['verdict'])}</h2>\n<p>{_meaning(c, inline=True)}</p>"
+    ]
+    if c["n_synthetic"] == 0:
+        parts.append(
+            "<p>There is no synthetic row of this class, so nothing can be measured.</p>"
+        )
+        return "\n".join([*parts, "</section>"])
+    parts += [_statistics(c), _class_figures(facts, c), _worst_rows(c), _features(c)]
+    return "\n".join([*parts, "</section>"])
+
+
+def _statistics(c: dict[str, Any]) -> str:
+    head = "".join(
+        f'<th scope="col" class="{css}">{text}</th>'
+        for text, css in (
+            ("Statistic", ""),
+            ("Value", "n"),
+            ("95% null band", "n"),
+            ("p", "n"),
+            ("", ""),
+        )
+    )
+    bodies = []
+    for question, statistics in c["statistics"].items():
+        title = escape(QUESTIONS.get(question, question))
+        rows = [f'<tr class="question"><th scope="rowgroup" colspan="5">{title}</th></tr>']
+        for s in statistics:
+            css = ' class="decides"' if s["decides"] else ""
+            rows.append(
+                f'<tr><th scope="row"><span{css}>{escape(s["title"])}</span>'
+                f'<span class="asks">{escape(s["asks"])}</span></th>'
+                f'<td class="n">{_number(s["value"], s["unit"])}</td>'
+                f'<td class="n">{_band(s)}</td><td class="n">{_p(s["p_value"])}</td>'
+                f"<td>{_flag(s)}</td></tr>"
+            )
+        bodies.append(f"<tbody>{''.join(rows)}</tbody>")
+    return (
+        "<h3>Statistics</h3>\n<p>Verdicts rest on the statistics in bold; the others tell "
+        "more of the same. Flags mark values outside the band of fresh rows, in colour on "
+        "the side that is bad news.</p>\n"
+        f'<div class="scroll"><table class="wide"><thead><tr>{head}</tr></thead>'
+        f"{''.join(bodies)}</table></div>"
+    )
+
+
+def _class_figures(facts: dict[str, Any], c: dict[str, Any]) -> str:
+    label, name = c["class"], escape(shorten(c["class"], 40))
+    parts = [
+        "<h3>Pictures</h3>",
+        _figure(
+            plot_distances(facts, label),
+            "svg",
+            f"Densities of nearest-neighbour distances in class {name}",
+            _distance_caption(c),
+        ),
+        _figure(
+            plot_marginals(facts, label),
+            "svg",
+            f"Distribution functions of some features in class {name}",
+            "<b>Features one by one.</b> Share of rows up to each value"
+            f"{_which_marginals(c)}. W1/IQR is the area between the curves in real "
+            "interquartile ranges. Healthy: the orange curve stays in the blue band, which "
+            "holds it in 95 of 100 tables of fresh rows, for any one feature; the worst of "
+            "many features leave it now and then.",
+        ),
+    ]
+    if facts["n_features"] > 1:
+        parts.append(
+            _figure(
+                plot_correlations(facts, label),
+                "png",
+                f"Correlation matrices of class {name}",
+                _correlation_caption(facts, c),
+            )
+        )
+    return "\n".join(parts)
+
+
+def _distance_caption(c: dict[str, Any]) -> str:
+    found = c["distances"]
+    text = (
+        "<b>Distance to the nearest row.</b> Triangles are means. Healthy: the three "
+        "curves lie over one another, synthetic to real a little to the right in small "
+        "classes. A peak of it at zero: copies. Synthetic to synthetic far to the left: "
+        "rows repeat one another. Synthetic to real far to the right: rows are unlike the "
+        "real ones."
+    )
+    n, m = len(found["real_real"]), len(found["synthetic_synthetic"])
+    if m < 0.8 * n:
+        text += (
+            f" Here the {m:,} synthetic rows are fewer than the {n:,} real ones, which by "
+            "itself moves synthetic to synthetic to the right."
+        )
+    return text
+
+
+def _which_marginals(c: dict[str, Any]) -> str:
+    n_worst, n_predictive = (len(c["marginals"][k]) for k in ("worst", "predictive"))
+    text = f", for the {n_worst} {_plural('feature', n_worst)} farthest off"
+    if n_predictive:
+        text += f" and the {n_predictive} others that tell most about the class"
+    return text
+
+
+def _correlation_caption(facts: dict[str, Any], c: dict[str, Any]) -> str:
+    found = c["correlations"]
+    chosen = f"All {len(found['names'])} features"
+    listed = ""
+    if found["is_subset"]:
+        chosen = (
+            f"{len(found['names'])} of {facts['n_features']:,} features, the "
+            f"{CORRELATED_FEATURES // 2} that tell most about the class and the others "
+            "that are farthest off,"
+        )
+    if len(found["names"]) > 3:
+        names = ", ".join(escape(name) for name in found["names"])
+        listed = f"<details><summary>Features, from the top</summary>{names}</details>"
+    n, m = found["n_real"], found["n_synthetic"]
+    chance = ""
+    if min(n, m) > 2:
+        size = np.sqrt(1 / (n - 1) + 1 / (m - 1))
+        chance = f", by chance alone about {size:.2f} either way"
+    return (
+        f"<b>Rank correlations.</b> {chosen} in the order of a clustering of the real "
+        "correlations. Differences beyond one are drawn as one; grey is a constant "
+        "feature. Healthy: the first two look alike and the difference shows no blocks, "
+        f"only noise{chance}.{listed}"
+    )
+
+
+def _worst_rows(c: dict[str, Any]) -> str:
+    columns: list[Column] = [
+        ("Synthetic row", "n", lambda r: f"{r['synthetic']:,}"),
+        ("Nearest real row", "n", lambda r: f"{r['nearest_real']:,}"),
+        ("Distance", "n", lambda r: _number(r["distance"])),
+        ("Over usual distance", "n", lambda r: _number(r["distance_ratio"])),
+        ("Copy p", "n", lambda r: _p(r["p_copy"])),
+        ("Far p", "n", lambda r: _p(r["p_far"])),
+    ]
+    return (
+        "<h3>Rows most like copies</h3>\n<p>Rows are counted from 0 in the tables given. "
+        "The usual distance is the median from a real row to the nearest other. In a class "
+        f"of {c['n_real']:,} rows, single rows are tested at {_number(c['level'])}.</p>\n"
+        f"{_table(columns, c['worst_rows'], 'wide')}"
+    )
+
+
+def _features(c: dict[str, Any]) -> str:
+    if not any(np.isfinite(f["ks"]) for f in c["worst_features"]):
+        return "<h3>Features</h3>\n<p>Too few rows to compare features.</p>"
+    columns: list[Column] = [
+        ("Feature", "name", lambda f: escape(f["name"])),
+        ("W1/IQR", "n", lambda f: _number(f["w1_iqr"])),
+        ("KS", "n", lambda f: _number(f["ks"])),
+        ("Adjusted p", "n", lambda f: _p(f["ks_p_adjusted"])),
+        ("Information, real", "n", lambda f: _number(f["information_real"])),
+        ("synthetic", "n", lambda f: _number(f["information_synthetic"])),
+    ]
+    text = f"<h3>Features farthest off</h3>\n{_table(columns, c['worst_features'], 'wide')}"
+    if any(np.isfinite(f["information_real"]) for f in c["predictive_features"]):
+        text += (
+            "\n<h3>Features that tell most about the class</h3>\n"
+            f"{_table(columns, c['predictive_features'], 'wide')}"
+        )
+    return text
+
+
+def _reading(facts: dict[str, Any]) -> str:
+    terms = "".join(f"<dt>{t}</dt><dd>{escape(text)}</dd>" for t, text in TERMS.items())
+    sources = "".join(f"<li>{escape(source)}</li>" for source in SOURCES)
+    versions = ", ".join(f"{name} {v}" for name, v in facts["versions"].items())
+    sizes = "; ".join(
+        f"class {_name(c['class'])}: {c['n_real']:,} real rows, {c['n_synthetic']:,} "
+        f"synthetic, {c['n_judged']:,} of them held one by one against the real ones at "
+        f"level {_number(c['level'])}"
+        for c in facts["classes"].values()
+    )
+    return (
+        '<section class="reading">\n<h2>How to read this</h2>\n'
+        '<p class="note"><b>A copy check is not a proof of privacy.</b> It finds rows that '
+        "lie closer to a real row than fresh rows would. A row that passes may still tell "
+        "something about a patient, and a set of rows more than each of them.</p>\n"
+        "<p>Each class gets the verdict of the first rule that holds, copies first. "
+        "“Healthy” says that these tests, with this many rows, found nothing; "
+        "few rows find little. It does not say that a model trained on the rows "
+        "gets better.</p>\n"
+        f"<dl>{terms}</dl>\n<h3>Sources</h3>\n"
+        f'<ol class="sources">{sources}</ol>\n'
+        f"<h3>Settings and versions</h3>\n<p>alpha {facts['alpha']:g}; {sizes}.</p>\n"
+        f"<p>{escape(versions)}.</p>\n</section>"
+    )
+
+
+def _meaning(c: dict[str, Any], inline: bool = False) -> str:
+    meaning = escape(_sentence(c["meaning"]))
+    if c["verdict"] == "healthy":
+        return meaning
+    if inline:
+        return f"{meaning} What to do: {escape(c['advice'])}."
+    return f'{meaning}<span class="advice">{escape(_sentence(c["advice"]))}</span>'
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "."
+
+
+def _badge(verdict: str) -> str:
+    tone, sign = TONES.get(verdict, BAD)
+    return f'<span class="badge {tone}">{sign} {escape(verdict)}</span>'
+
+
+def _name(label: Any) -> str:
+    return escape(shorten(label, 60))
+
+
+def _count(n: int, total: int) -> str:
+    if total == 1:
+        return "The class is" if n else "The class is not"
+    return f"{n} of {total} classes {'is' if n == 1 else 'are'}"
+
+
+def _plural(noun: str, n: int) -> str:
+    return noun if n == 1 else noun + "s"
+
+
+def _table(columns: list[Column], records: Iterable[dict[str, Any]], css: str) -> str:
+    head = "".join(f'<th scope="col" class="{c}">{text}</th>' for text, c, _ in columns)
+    rows = "".join(
+        "<tr>"
+        + "".join(f'<td class="{c}">{cell(r)}</td>' for _, c, cell in columns)
+        + "</tr>"
+        for r in records
+    )
+    return (
+        f'<div class="scroll"><table class="{css}"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _number(value: float | None, unit: str = "") -> str:
+    """Three digits, or a percentage; a dash where there is no number."""
+    if value is None or np.isnan(value):
+        return DASH
+    if np.isinf(value):
+        return "∞" if value > 0 else f"{MINUS}∞"
+    if unit == "share":
+        return f"{100 * value:.0f}%" if value in (0, 1) else f"{100 * value:.1f}%"
+    if value == 0:
+        return "0"
+    if 1e-3 <= abs(value) < 1e5:
+        digits = max(0, 2 - int(np.floor(np.log10(abs(value)))))
+        return f"{value:,.{min(digits, 3)}f}".replace("-", MINUS)
+    return f"{value:.1e}".replace("-", MINUS)
+
+
+def _p(value: float) -> str:
+    if np.isnan(value):
+        return DASH
+    return "&lt;0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _band(s: dict[str, Any]) -> str:
+    low, high = s["null_low"], s["null_high"]
+    if np.isnan(low) and np.isnan(high):
+        return DASH
+    return f"{_number(low, s['unit'])} to {_number(high, s['unit'])}"
+
+
+def _flag(s: dict[str, Any]) -> str:
+    text = {"above": "▲ above", "below": "▼ below", "unlikely": "● unlikely"}
+    if not s["place"]:
+        return ""
+    css = "flag bad" if s["is_bad"] else "flag"
+    return f'<span class="{css}">{text[s["place"]]}</span>'
+
+
+def _figure(figure: Any, kind: str, alt: str, caption: str) -> str:
+    """Return a picture with its caption; `alt` and `caption` are HTML."""
+    with warnings.catch_warnings():
+        # A name in a script that the font lacks costs its letters, not the report.
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        data, media = _svg(figure) if kind == "svg" else _png(figure)
+    width, height = figure.get_size_inches() * 96
+    encoded = base64.b64encode(data).decode("ascii")
+    return (
+        f'<figure><img alt="{alt}" width="{width:.0f}" height="{height:.0f}" '
+        f'src="data:{media};base64,{encoded}">'
+        f"<figcaption>{caption}</figcaption></figure>\n"
+    )
+
+
+def _png(figure: Any) -> tuple[bytes, str]:
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=DPI, metadata={"Software": None})
+    return stream.getvalue(), "image/png"
+
+
+def _svg(figure: Any) -> tuple[bytes, str]:
+    stream = io.StringIO()
+    figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    text = stream.getvalue()
+    # Names that matplotlib draws at random, so that a report comes out the same again.
+    names: dict[str, str] = {}
+    for name in re.findall(r'id="([a-z]+[0-9a-f]{10})"', text):
+        names.setdefault(name, f"i{len(names)}")
+    text = re.sub(
+        r"\b[a-z]+[0-9a-f]{10}\b", lambda found: names.get(found[0], found[0]), text
+    )
+    return text.encode(), "image/svg+xml"
