@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._calibration import PriorCorrectedClassifier
     from ._oversampler import GANOverSampler
     from ._tabular import TabularGAN
     from ._warnings import (
@@ -25,6 +26,7 @@ _HOMES = {
     "DiagnosisWarning": "_warnings",
     "GANOverSampler": "_oversampler",
     "GansamplerWarning": "_warnings",
+    "PriorCorrectedClassifier": "_calibration",
     "SmallClassWarning": "_warnings",
     "TabularGAN": "_tabular",
     "diagnose": "checks",
@@ -38,6 +40,7 @@ __all__ = [
     "DiagnosisWarning",
     "GANOverSampler",
     "GansamplerWarning",
+    "PriorCorrectedClassifier",
     "SmallClassWarning",
     "TabularGAN",
     "__version__",

@@ -9,6 +9,8 @@ projected onto it.
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 from scipy.stats import norm, rankdata
 from sklearn.decomposition import PCA
@@ -101,6 +103,14 @@ class NormalScores:
 
     def _to_scores(self, ranks: np.ndarray) -> np.ndarray:
         return norm.ppf((ranks + 0.5) / self.n_rows_)
+
+    def coarsened(self, n_quantiles: int) -> NormalScores:
+        """These scores with at most so many quantiles of each column."""
+        coarse = copy.copy(self)
+        n = len(self.quantiles_)
+        kept = np.unique(np.linspace(0, n - 1, min(n, n_quantiles)).round().astype(int))
+        coarse.quantiles_ = self.quantiles_[kept]
+        return coarse
 
 
 class TableEncoder:

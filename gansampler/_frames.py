@@ -38,6 +38,40 @@ class TableFormat:
             # The Index itself, which may have levels and a name.
             self.columns = table.columns
 
+    def to_json(self) -> dict[str, Any] | None:
+        """Names and dtypes as text; None for an array.
+
+        Raises
+        ------
+        TypeError
+            If names of columns are neither text nor numbers.
+        """
+        if not self.is_frame:
+            return None
+        names = [getattr(name, "item", lambda name=name: name)() for name in self.columns]
+        if not all(isinstance(name, (str, int, float)) for name in names):
+            raise TypeError("Only names of columns that are text or numbers can be saved.")
+        return {
+            "is_polars": self.is_polars,
+            "columns": names,
+            "dtypes": [str(dtype) for dtype in self.dtypes],
+        }
+
+    @classmethod
+    def from_json(cls, saved: dict[str, Any] | None) -> TableFormat:
+        if saved is None:
+            return cls(np.empty((0, 0)))
+        names, dtypes = saved["columns"], saved["dtypes"]
+        if saved["is_polars"]:
+            import polars as pl
+
+            schema = {n: getattr(pl, t) for n, t in zip(names, dtypes, strict=True)}
+            return cls(pl.DataFrame(schema=schema))
+        import pandas as pd
+
+        columns = {j: pd.Series(dtype=dtype) for j, dtype in enumerate(dtypes)}
+        return cls(pd.DataFrame(columns).set_axis(names, axis=1))
+
     def build(self, rows: np.ndarray) -> Any:
         """Rows, shape (n, d), in the form of the table."""
         if not self.is_frame:

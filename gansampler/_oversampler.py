@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
@@ -20,6 +21,8 @@ from ._drawing import CheckedDraws
 from ._frames import TableFormat, is_polars, polars_to_pandas
 from ._groups import extend_groups
 from ._prior import Prior, resolve_prior, target_counts
+from ._saving import Arrays, read, write
+from ._state import params_from_json, params_to_json, restore, state_of
 from ._tabular import TabularGAN, check_layers, refuse_categories
 from ._warnings import DiagnosisWarning
 from .adversarial import single_thread
@@ -126,7 +129,8 @@ class GANOverSampler(BaseOverSampler):
     diagnosis_ : Diagnosis or None
         Verdict on the rows made of each class, with its evidence and a report,
         `diagnosis_.to_html("report.html")`; None when nothing was made or `checks` is
-        empty. Any verdict but "healthy" raises a `DiagnosisWarning`.
+        empty. Any verdict but "healthy" raises a `DiagnosisWarning`. It holds up to 1,000
+        real rows a class for its pictures, and a pickled sampler holds them with it.
     history_ : dict
         Losses and held-out scores of the training, see `TabularGAN`; empty when nothing
         was trained.
@@ -255,6 +259,60 @@ class GANOverSampler(BaseOverSampler):
             # The rows of X itself on top: one array would round large integers.
             X_resampled = self._stack(X, X_resampled.iloc[len(X) :])
         return X_resampled, y_resampled
+
+    def save(
+        self, path: str | os.PathLike[str], *, store_quantiles: int | None = None
+    ) -> None:
+        """Write parameters and the fitted generator to one file, without pickle.
+
+        No row of the table is stored, and neither is `diagnosis_`, which holds some; see
+        `TabularGAN.save` for what the file tells about the table.
+
+        Parameters
+        ----------
+        path : path-like
+            Where to write; a file that was there is replaced when all is written.
+        store_quantiles : int, default=None
+            Largest number of quantiles of each column to store, at least 2.
+
+        Raises
+        ------
+        ValueError
+            If store_quantiles is less than 2.
+        TypeError
+            If a parameter, a callable say, or names of columns have no form in JSON.
+        """
+        state: dict[str, Any] = {"params": params_to_json(self), "gan": None}
+        arrays: Arrays = {}
+        if getattr(self, "gan_", None) is not None:
+            state["gan"], arrays = state_of(self.gan_, store_quantiles)
+        write(path, type(self).__name__, state, arrays)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> GANOverSampler:
+        """Read what `save` wrote: a sampler with its parameters and `gan_`.
+
+        Parameters
+        ----------
+        path : path-like
+
+        Returns
+        -------
+        GANOverSampler
+
+        Raises
+        ------
+        ValueError
+            If the file is damaged or was changed, holds something else, or has a version
+            that this package does not know.
+        """
+        state, arrays = read(path, cls.__name__)
+        sampler = cls(**params_from_json(state["params"]))
+        if state["gan"] is not None:
+            sampler.gan_ = TabularGAN(**params_from_json(state["gan"]["params"]))
+            restore(sampler.gan_, state["gan"], arrays)
+            sampler.history_ = sampler.gan_.history_
+        return sampler
 
     def _fit_resample_polars(
         self, X: Any, y: Any, groups: ArrayLike | None
