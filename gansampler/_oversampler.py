@@ -147,7 +147,8 @@ class GANOverSampler(BaseOverSampler):
     -----
     Resample training rows only: put the sampler in an imbalanced-learn `Pipeline`, which
     leaves test folds alone. Resampling shifts the class prior, so probabilities predicted
-    by a classifier trained on the result are shifted too.
+    by a classifier trained on the result are shifted too; `PriorCorrectedClassifier` undoes
+    that.
 
     The copy check measures closeness to real rows. It is no privacy guarantee.
 
