@@ -224,6 +224,8 @@ def resampled(shares=(0.5, 0.5)):
     return pytest.approx(np.array(shares))
 
 
+# joblib warns where a busy disk is slow.
+@pytest.mark.filterwarnings("ignore:Persisting input arguments")
 @pytest.mark.parametrize("memory", [False, True], ids=["", "memory"])
 def test_pipelines_look_as_given(table, memory, tmp_path):
     pipeline = Pipeline(
