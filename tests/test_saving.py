@@ -74,7 +74,7 @@ def test_sampler_round_trip(tmp_path):
 
 def test_what_cannot_be_saved_is_named(tmp_path):
     sampler = GANOverSampler(sampling_strategy=lambda y: {1: 5})
-    with pytest.raises(TypeError, match="sampling_strategy=.* cannot be saved"):
+    with pytest.raises(TypeError, match=r"sampling_strategy=.* cannot be saved"):
         sampler.save(tmp_path / "sampler")
     assert list(tmp_path.iterdir()) == []
 
