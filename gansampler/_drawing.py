@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from ._tabular import TabularGAN
 from ._warnings import CopyWarning
 from .adversarial import single_thread
-from .checks import ConformalCopyCheck, choose, is_faithful
+from .checks import ConformalCopyCheck, check_groups, choose, is_faithful
 
 MAX_ROUNDS = 10
 """Rounds of drawing and checking before rows that look like copies are let through."""
@@ -63,7 +63,7 @@ class CheckedDraws:
         self.gan, self.keep_faithful, self.rng = gan, keep_faithful, rng
         self.acceptance_rate: dict[Any, float] = {}
         X, self.y, groups = real
-        self.groups = np.arange(len(X)) if groups is None else np.asarray(groups)
+        self.groups = check_groups(groups, len(X))
         self.check: ConformalCopyCheck | None = None
         with single_thread():
             self.latent = gan.encoder_.transform(X)
@@ -81,8 +81,11 @@ class CheckedDraws:
             draws = self._draw_clean(label, n_rows)
             chosen = np.arange(n_rows)
             mine = self.y == label
-            if self.keep_faithful and not is_faithful(
-                self.latent[mine], draws.latent, self.rng
+            # Where clean rows are short there is nothing to choose from.
+            if (
+                self.keep_faithful
+                and draws.n_clean >= n_rows
+                and not self._is_faithful(mine, draws.latent)
             ):
                 more = self._draw_clean(label, (CANDIDATES - 1) * n_rows)
                 n_extra = min(more.n_clean, len(more.rows))
@@ -107,6 +110,12 @@ class CheckedDraws:
                 stacklevel=2,
             )
         return draws.rows[chosen]
+
+    def _is_faithful(self, mine: np.ndarray, drawn: np.ndarray) -> bool:
+        """The energy test, on one row of each patient: those are alike."""
+        order = self.rng.permutation(np.flatnonzero(mine))
+        _, first = np.unique(self.groups[order], return_index=True)
+        return is_faithful(self.latent[order[first]], drawn, self.rng)
 
     def _draw_clean(self, label: Any, n_rows: int) -> Draws:
         """Draw rows, drop those that look like copies, top up, in rounds."""

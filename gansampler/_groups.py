@@ -17,8 +17,8 @@ def extend_groups(groups: ArrayLike, n_new: int) -> np.ndarray:
     known = np.asarray(groups)
     if known.dtype.kind in "iu":
         start = int(known.max()) + 1
-        return np.concatenate([known, np.arange(start, start + n_new, dtype=known.dtype)])
+        return np.concatenate([known.astype(np.int64), np.arange(start, start + n_new)])
     taken = {str(label) for label in known}
     free = (name for i in count(1) if (name := f"synthetic-{i}") not in taken)
     new = np.array(list(islice(free, n_new)), dtype=object)
-    return np.concatenate([known.astype(object), new])
+    return np.concatenate([known.astype(str).astype(object), new])

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_consistent_length, column_or_1d
+from sklearn.utils.validation import check_consistent_length
 
 from ._drawing import CheckedDraws
 from ._frames import TableFormat, is_polars, polars_to_pandas
@@ -26,7 +26,7 @@ from ._state import params_from_json, params_to_json, restore, state_of
 from ._tabular import TabularGAN, check_layers, refuse_categories
 from ._warnings import DiagnosisWarning
 from .adversarial import single_thread
-from .checks import Diagnosis, diagnose_classes
+from .checks import Diagnosis, check_groups, diagnose_classes
 
 CHECKS = ("memorization", "fidelity")
 
@@ -396,7 +396,7 @@ class GANOverSampler(BaseOverSampler):
                 real,
                 synthetic,
                 classes=labels,
-                groups=np.arange(len(real[1])) if groups is None else column_or_1d(groups),
+                groups=check_groups(groups, len(real[1])),
                 feature_names=getattr(self, "feature_names_in_", None),
                 alpha=DIAGNOSIS_ALPHA,
                 n_permutations=DIAGNOSIS_EXCHANGES,

@@ -181,15 +181,19 @@ def _diagnose(arguments: argparse.Namespace) -> int:
 
     aside = [name for name in (arguments.id, arguments.group) if name is not None]
     table, X, y = _read_labelled(arguments.real, arguments.target, aside)
-    X_new, y_new = _read_synthetic(arguments.synthetic, arguments.target, aside)
+    X_new, y_new, is_ours = _read_synthetic(arguments.synthetic, arguments.target, aside)
     X_holdout, y_holdout = None, None
     if arguments.holdout is not None:
-        X_holdout, y_holdout = _read_synthetic(arguments.holdout, arguments.target, aside)
+        X_holdout, y_holdout, _ = _read_synthetic(
+            arguments.holdout, arguments.target, aside
+        )
     diagnosis = diagnose(
         X,
         y,
         X_new,
         y_new,
+        # Classes that nothing was added to are not missing from a table of our own.
+        classes=y_new.unique() if is_ours else None,
         X_holdout=X_holdout,
         y_holdout=y_holdout,
         groups=None if arguments.group is None else table[arguments.group],
@@ -247,18 +251,22 @@ def _read_labelled(
 
 def _read_synthetic(
     path: Path, target: str, aside: list[str]
-) -> tuple[pd.DataFrame, pd.Series]:
-    """Read features and labels, without the columns set aside and without real rows."""
+) -> tuple[pd.DataFrame, pd.Series, bool]:
+    """Read features and labels, without the columns set aside and without real rows.
+
+    The flag tells a table that `gansampler oversample` wrote.
+    """
     import pandas as pd
 
     there = pd.read_csv(path, nrows=0).columns
     table, X, y = _read_labelled(path, target, [name for name in aside if name in there])
-    if ORIGIN in table.columns:
+    is_ours = ORIGIN in table.columns
+    if is_ours:
         made = table[ORIGIN] != "real"
         X, y = X.loc[made].drop(columns=ORIGIN), y[made]
     if len(X) == 0:
         raise ValueError(f"{path} holds no synthetic row.")
-    return X, y
+    return X, y, is_ours
 
 
 def _demo(arguments: argparse.Namespace) -> int:

@@ -303,3 +303,73 @@ def test_rows_on_segments_are_told_from_copies_and_fresh_rows(d):
     assert is_interpolated([(real, between)], groups, 0.05).mean() > 0.8
     assert is_interpolated([(real, fresh)], groups, 0.05).mean() < 0.15
     assert is_interpolated([(real, copies)], groups, 0.05).mean() < 0.15
+
+
+# What fresh rows must not be blamed for
+
+
+def healthy_share(draw, n_repeats=12):
+    """Share of tables of fresh rows in which no class is found at fault."""
+    right = 0
+    for seed in range(n_repeats):
+        rng = np.random.default_rng(seed)
+        X, groups = draw(rng, 0)
+        X_new, _ = draw(rng, 1)
+        found = diagnose(
+            X,
+            np.zeros(len(X)),
+            X_new,
+            np.zeros(len(X_new)),
+            groups=groups,
+            n_permutations=N_EXCHANGES,
+            random_state=seed,
+        )
+        right += found.verdicts_[0.0] in {"healthy", "undetermined"}
+    return right / n_repeats
+
+
+def test_several_rows_a_patient():
+    def draw(rng, side):
+        n_rows = 5 if side == 0 else 1
+        patients = rng.normal(size=(40, 10))
+        X = np.repeat(patients, n_rows, axis=0)
+        return X + 0.3 * rng.normal(size=X.shape), np.repeat(np.arange(40), n_rows)
+
+    assert healthy_share(draw) >= 0.75
+
+
+@pytest.mark.parametrize("d", [1, 20])
+def test_many_more_synthetic_rows_than_real_ones(d):
+    def draw(rng, side):
+        return np.exp(2 * rng.normal(size=((50, 500)[side], d))), None
+
+    assert healthy_share(draw) >= 0.75
+
+
+def test_a_few_synthetic_rows():
+    assert (
+        healthy_share(lambda rng, side: (rng.normal(size=((100, 3)[side], 10)), None)) == 1
+    )
+
+
+@pytest.mark.parametrize("d", [1, 3, 20])
+def test_columns_of_two_values(d):
+    def draw(rng, side):
+        return (rng.random(size=(100, d)) < 0.4).astype(float), None
+
+    assert healthy_share(draw) >= 0.75
+
+
+def test_missing_groups_are_refused(smote_case):
+    groups = np.where(np.arange(len(smote_case[0])) == 3, np.nan, 1.0)
+    with pytest.raises(ValueError, match="groups holds missing values"):
+        diagnose(*smote_case, groups=groups)
+
+
+def test_only_the_classes_asked_for_are_judged(smote_case):
+    real, y, new, y_new = smote_case
+    kept = y_new == 1
+    found = diagnose(real, y, new[kept], y_new[kept], classes=[1], n_permutations=19)
+    assert list(found.verdicts_) == [1]
+    with pytest.raises(ValueError, match=r"classes names \[9\]"):
+        diagnose(real, y, new, y_new, classes=[9])

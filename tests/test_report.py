@@ -10,6 +10,8 @@ import pytest
 
 from gansampler import GANOverSampler, diagnose
 from gansampler.datasets import load_hcc_tace
+from gansampler.report import facts
+from gansampler.report._facts import STATISTICS, shorten
 
 matplotlib = pytest.importorskip("matplotlib")
 
@@ -82,6 +84,62 @@ def test_page_names_every_class_and_verdict(labels):
         assert f"Class {label}" in text
         assert verdict in text
     assert "no synthetic row of this class" in text
+
+
+def test_facts_are_plain_and_of_the_stated_shapes():
+    diagnosis = diagnosis_of(60, missing="no")
+    found = facts(diagnosis)
+    assert list(found["classes"]) == ["no", "yes"]
+    assert found["classes"]["no"]["statistics"] == {}
+    c = found["classes"]["yes"]
+    assert {s["statistic"] for group in c["statistics"].values() for s in group} == set(
+        diagnosis.statistics_["statistic"]
+    )
+    assert [len(c["distances"][k]) for k in ("real_real", "synthetic_real")] == [30, 30]
+    assert len(c["worst_features"]) == len(c["predictive_features"]) == 8
+    shifts = [feature["w1_iqr"] for feature in c["worst_features"]]
+    assert shifts == sorted(shifts, reverse=True)
+    drawn = [panel["name"] for panels in c["marginals"].values() for panel in panels]
+    assert len(drawn) == len(set(drawn)) == 8
+    correlations = c["correlations"]
+    assert correlations["is_subset"]
+    assert correlations["real"].shape == correlations["synthetic"].shape == (40, 40)
+    assert len(set(correlations["columns"])) == 40
+    assert found["projection"]["real"]["yes"].shape == (30, 2)
+    assert found["projection"]["synthetic"]["no"].shape == (0, 2)
+    assert found["training"] is None
+
+
+def test_every_statistic_has_its_words():
+    X, y = np.random.default_rng(0).normal(size=(80, 4)), np.repeat(["a", "b"], 40)
+    known = {"X_holdout": X + 0.1, "y_holdout": y, "n_permutations": 19, "random_state": 0}
+    taken = diagnose(X, y, X[::-1], y[::-1], **known).statistics_["statistic"]
+    assert set(taken) <= STATISTICS.keys()
+
+
+def test_copies_are_at_distance_zero():
+    X, y = np.random.default_rng(0).normal(size=(40, 30)), np.repeat([0, 1], 20)
+    diagnosis = diagnose(X, y, X, y, n_permutations=19, random_state=0)
+    assert (facts(diagnosis)["classes"][0]["distances"]["synthetic_real"] == 0).all()
+
+
+def test_same_diagnosis_same_page():
+    diagnosis = diagnosis_of(2)
+    assert diagnosis.to_html() == diagnosis.to_html()
+
+
+def test_any_name_can_be_drawn():
+    names = ["$\\broken{", "a" * 300, "line\nbreak", "数", "$x$", ""]
+    diagnosis = diagnosis_of(6, labels=("", "$y$"), names=names)
+    assert Page(diagnosis.to_html()).open == []
+
+
+def test_long_names_are_cut_in_the_middle():
+    name = "original_glcm_MaximalCorrelationCoefficient_log-sigma-3-0-mm-3D"
+    cut = shorten(name, 26)
+    assert len(cut) == 26
+    assert cut.startswith("original_glc")
+    assert cut.endswith("3-0-mm-3D")
 
 
 def test_names_are_escaped():

@@ -16,6 +16,7 @@ from ..metrics import mutual_information_difference
 from ._diagnosis import SHOWN_ROWS, Diagnosis
 from ._evidence import Rows, compare_holdout, examine
 from ._label_noise import MAX_ROWS, UNKNOWN, LabelNoise, label_noise
+from ._neighbours import check_groups
 
 
 @validate_params(
@@ -35,6 +36,7 @@ def diagnose(
     X_holdout: ArrayLike | None = None,
     y_holdout: ArrayLike | None = None,
     groups: ArrayLike | None = None,
+    classes: ArrayLike | None = None,
     alpha: float = 0.05,
     n_permutations: int = 999,
     random_state: Any = None,
@@ -48,12 +50,15 @@ def diagnose(
     X_real, X_synthetic : array-like of shape (n_real, d), (n_synthetic, d)
         Finite numbers, with the same columns.
     y_real, y_synthetic : array-like of shape (n_real,), (n_synthetic,)
-        Their classes. A class without synthetic rows is judged collapsed.
+        Their classes. A class without synthetic rows is judged collapsed; see `classes`.
     X_holdout, y_holdout : array-like of shape (n_holdout, d), (n_holdout,), default=None
         Real rows that the generator has not seen, for two more statistics: are synthetic
         rows nearer to the rows it was trained on?
     groups : array-like of shape (n_real,), default=None
         Patients, say: real rows of a group are not each other's neighbours.
+    classes : array-like, default=None
+        Classes to judge, where not all were meant to be made; None judges all of the real
+        rows. The others serve to tell wrong labels.
     alpha : float, default=0.05
         Level at which single rows and columns are tested; 2 / (n + 1) in a class of n
         rows where that is larger.
@@ -94,8 +99,11 @@ def diagnose(
     names = _common_columns(X_real, X_synthetic, X_holdout)
     real, labels = _check(X_real, y_real, "real", names)
     new, labels_new = _check(X_synthetic, y_synthetic, "synthetic", names)
-    group_of = np.arange(len(real)) if groups is None else column_or_1d(groups)
-    check_consistent_length(real, group_of)
+    group_of = check_groups(groups, len(real))
+    judged = np.unique(labels if classes is None else np.asarray(classes)).tolist()
+    without = [label for label in judged if label not in np.unique(labels).tolist()]
+    if without:
+        raise ValueError(f"classes names {without}, of which there is no real row.")
     rng = check_random_state(random_state)
     holdout = None
     if X_holdout is not None:
@@ -106,7 +114,7 @@ def diagnose(
         (real, labels),
         (new, labels_new),
         holdout,
-        classes=np.unique(labels).tolist(),
+        classes=judged,
         groups=group_of,
         feature_names=names,
         alpha=alpha,
@@ -141,11 +149,11 @@ def diagnose_classes(
         raise ValueError(
             f"y_synthetic holds classes that y_real does not: {unknown}; known are {known}."
         )
-    # From rows of both sides: ranks among the real rows alone would put fresh rows
+    # From the rows of all sides: ranks among the real rows alone would put fresh rows
     # farther out than those they are compared with.
-    some_new = rng.permutation(len(X_new))[: len(X)]
+    pooled = [X, X_new] if holdout is None else [X, X_new, holdout[0]]
     scores = NormalScores()
-    scores.fit_transform(np.concatenate([X, X_new[some_new]]), rng)
+    scores.fit_transform(np.concatenate(pooled), rng)
 
     def rows(side: tuple[np.ndarray, np.ndarray], label: Any) -> Rows:
         mine = np.flatnonzero(side[1] == label)

@@ -73,6 +73,20 @@ class Rows:
         groups = None if self.groups is None else self.groups[chosen]
         return Rows(self.values[chosen], self.scores[chosen], self.index[chosen], groups)
 
+    def one_per_group(self, rng: np.random.RandomState) -> Rows:
+        """One row of each group, chosen at random; all rows where groups have one each."""
+        order = rng.permutation(len(self))
+        _, first = np.unique(np.asarray(self.groups)[order], return_index=True)
+        if len(first) == len(self):
+            return self
+        chosen = np.sort(order[first])
+        return Rows(
+            self.values[chosen],
+            self.scores[chosen],
+            self.index[chosen],
+            np.asarray(self.groups)[chosen],
+        )
+
 
 @dataclass(frozen=True)
 class Statistic:
@@ -93,9 +107,9 @@ class Evidence:
     Attributes
     ----------
     label : class
-    n_real, n_synthetic, n_judged, n_distinct : int
-        Rows of the class, synthetic rows held one by one against the real ones, and those
-        that are no near-duplicates of one another.
+    n_real, n_synthetic, n_groups, n_judged, n_distinct : int
+        Rows of the class, groups of its real rows, synthetic rows held one by one against
+        the real ones, and those that are no near-duplicates of one another.
     level : float
         Level at which single rows are tested.
     statistics : dict of name -> Statistic
@@ -112,6 +126,7 @@ class Evidence:
     label: Any
     n_real: int
     n_synthetic: int
+    n_groups: int = 0
     n_judged: int = 0
     n_distinct: int = 0
     level: float = np.nan
@@ -152,7 +167,7 @@ class Evidence:
         independent ones.
         """
         spread = self.level * (1 - self.level)
-        return 1.3 * float(np.sqrt(spread * (1 / self.n_real + 1 / self.n_distinct)))
+        return 1.3 * float(np.sqrt(spread * (1 / self.n_groups + 1 / self.n_distinct)))
 
     def add(
         self,
@@ -188,15 +203,19 @@ def examine(
     `others` are the real rows of the other classes, which wrongly labelled rows are like.
     """
     evidence = Evidence(label, len(real), len(synthetic))
+    evidence.n_groups = len(np.unique(np.asarray(real.groups)))
     if len(synthetic) == 0:
         return evidence
     _compare_rows(evidence, real, synthetic, alpha, rng)
     _labels(evidence, noise)
-    if min(len(real), len(synthetic)) >= 2:
-        _compare_neighbourhoods(evidence, real, synthetic, others, rng)
-        _compare_distributions(evidence, real, synthetic, n_permutations, rng)
-        _compare_columns(evidence, real, synthetic, alpha)
-        _tell_apart(evidence, real, synthetic, rng)
+    # Rows of a patient are alike and cannot be exchanged for fresh ones: one of each.
+    apart = real.one_per_group(rng)
+    if min(len(apart), len(synthetic)) >= 2:
+        others = [rows.one_per_group(rng) for rows in others]
+        _compare_neighbourhoods(evidence, apart, synthetic, others, rng)
+        _compare_distributions(evidence, apart, synthetic, n_permutations, rng)
+        _compare_columns(evidence, apart, synthetic, alpha)
+        _tell_apart(evidence, apart, synthetic, rng)
     return evidence
 
 
@@ -246,9 +265,9 @@ def _compare_rows(
     copies = max(0.0, (close - level) / (1 - level))
     evidence.add("copies", "estimated_copies", copies)
     evidence.add("copies", "share_paired", paired, 0, high)
-    if len(real) > 2:
+    if evidence.n_groups > 2:
         nearer = _probability_lower(comparison.ratio[distinct], neighbours.ratios)
-        band = 2 * 1.3 * np.sqrt((1 / len(real) + 1 / len(distinct)) / 12)
+        band = 2 * 1.3 * np.sqrt((1 / evidence.n_groups + 1 / len(distinct)) / 12)
         evidence.add("copies", "ratio_lower", nearer, 0.5 - band, 0.5 + band)
 
     ends = real.some(JUDGED_ROWS, rng)

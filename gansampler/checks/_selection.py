@@ -112,7 +112,10 @@ def _density_ratios(
     pooled = np.concatenate([real, candidates])
     is_real = np.arange(len(pooled)) < len(real)
     # Bumps as wide as rows are apart: a linear score could not tell two modes from one.
-    gamma = 1 / np.median(pdist(pooled[rng.permutation(len(pooled))[:200]], "sqeuclidean"))
+    squared = pdist(pooled[rng.permutation(len(pooled))[:200]], "sqeuclidean")
+    if not squared.any():
+        return np.ones(len(candidates))
+    gamma = 1 / np.median(squared[squared > 0])
     classifier = make_pipeline(
         Nystroem(
             gamma=gamma,

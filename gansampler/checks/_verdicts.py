@@ -5,6 +5,10 @@ from __future__ import annotations
 from ._evidence import Evidence
 
 FEW_ROWS = 30
+"""Rows, or patients, below which finding nothing says little."""
+
+VERY_FEW_ROWS = 5
+"""Below which nothing can be found."""
 
 VERDICTS = {
     "memorizing": "too many synthetic rows lie closer to a real row than fresh rows would",
@@ -38,6 +42,8 @@ def verdict(e: Evidence) -> str:
     """
     if e.n_synthetic == 0:
         return "collapsed"
+    if min(e.n_groups, e.n_synthetic) < VERY_FEW_ROWS:
+        return "undetermined"
     if _is_repeated(e) and e.n_distinct <= min(10, e.n_real / 2):
         return "collapsed"
     if e["share_interpolated"] >= 0.5:
@@ -52,7 +58,7 @@ def verdict(e: Evidence) -> str:
         return "collapsed"
     if _is_underfit(e):
         return "underfit"
-    if min(e.n_real, e.n_synthetic) < FEW_ROWS:
+    if min(e.n_groups, e.n_synthetic) < FEW_ROWS:
         return "undetermined"
     return "healthy"
 
@@ -74,7 +80,8 @@ def _has_label_noise(e: Evidence) -> bool:
 
 
 def _is_repeated(e: Evidence) -> bool:
-    return e["near_duplicates"] >= max(0.4, e.null_high("near_duplicates"))
+    share = e["near_duplicates"]
+    return share >= 0.4 and share > e.null_high("near_duplicates")
 
 
 def _is_shrunk(e: Evidence) -> bool:
@@ -92,4 +99,5 @@ def _is_underfit(e: Evidence) -> bool:
     elsewhere = e["energy_ratio"] >= 1.2 and e.p_value("energy") <= 0.01
     margin = e.null_high("correlation_ratio") - 1
     uncorrelated = e["correlation_ratio"] - 1 >= max(0.2, 2 * margin)
-    return far or elsewhere or uncorrelated or e["precision"] <= 0.45
+    outside = e["precision"] <= 0.45 and e.p_value("precision") <= 0.02
+    return far or elsewhere or uncorrelated or outside

@@ -59,7 +59,7 @@ STATISTICS = {
     ),
     "estimated_copies": Wording(
         "Estimated share of copies",
-        "The share above, less what fresh rows give by chance.",
+        "The share of rows too close, less what fresh rows give by chance.",
         "share",
     ),
     "share_paired": Wording(

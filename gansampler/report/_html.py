@@ -61,16 +61,20 @@ th:last-child, td:last-child { padding-right: .15rem; }
 thead th { border-bottom: 1px solid #222; font-weight: 600; vertical-align: bottom; }
 tbody th { font-weight: 400; }
 tbody tr + tr > * { border-top: 1px solid #eceef0; }
-tr.question > th {
-  font-weight: 650; padding-top: .9rem; border-top: 1px solid #9aa0a6 !important;
+tbody tr.question > th {
+  font-style: italic; padding-top: .9rem; border-top: 1px solid #9aa0a6;
 }
-tbody:first-of-type tr.question > th { border-top: 0 !important; padding-top: .5rem; }
+tbody:first-of-type tr.question > th { border-top: 0; padding-top: .5rem; }
 .n { text-align: right; white-space: nowrap; }
+thead .n { white-space: normal; }
+table.narrow { width: auto; }
+.few { width: 5.5rem; }
+.most { width: 55%; }
 .wide { min-width: 36rem; }
 .text { min-width: 14rem; }
 .name { overflow-wrap: anywhere; min-width: 11rem; }
 .asks { display: block; color: #666; font-size: .92em; max-width: 27rem; }
-.decides { font-weight: 600; }
+.title { font-weight: 600; }
 .flag { white-space: nowrap; color: #555; }
 .flag.bad { color: #a33c00; font-weight: 600; }
 .badge {
@@ -100,7 +104,8 @@ ol.sources li { margin: .2rem 0; }
 }
 @page { margin: 18mm 16mm; }
 @media print {
-  body { max-width: none; padding: 0; font-size: 10pt; }
+  body { max-width: none; padding: 0; font-size: 9.5pt; }
+  th, td { padding-top: .22rem; padding-bottom: .22rem; }
   a { color: inherit; text-decoration: none; }
   .scroll { overflow: visible; }
   .wide, .text { min-width: 0; }
@@ -206,9 +211,9 @@ def _head(facts: dict[str, Any], classes: list[dict[str, Any]]) -> str:
     columns: list[Column] = [
         ("Class", "", lambda c: f'<a href="#class-{c["index"]}">{_name(c["class"])}</a>'),
         ("Verdict", "", lambda c: _badge(c["verdict"])),
-        ("Real rows", "n", lambda c: f"{c['n_real']:,}"),
-        ("Synthetic rows", "n", lambda c: f"{c['n_synthetic']:,}"),
-        ("Meaning and advice", "text", _meaning),
+        ("Real rows", "n few", lambda c: f"{c['n_real']:,}"),
+        ("Synthetic rows", "n few", lambda c: f"{c['n_synthetic']:,}"),
+        ("Meaning and advice", "text most", _meaning),
     ]
     return (
         "<header>\n<h1>Diagnosis of synthetic rows</h1>\n"
@@ -221,16 +226,17 @@ def _head(facts: dict[str, Any], classes: list[dict[str, Any]]) -> str:
 
 def _overview(facts: dict[str, Any]) -> str:
     shown = facts["n_rows_shown"]
+    most = max(max(c["n_real"], c["n_synthetic"]) for c in facts["classes"].values())
+    limit = f"; {shown:,} rows of either side of a class at most" if most > shown else ""
     parts = [
         _figure(
             plot_projection(facts),
             "png",
             "Real and synthetic rows of each class on two principal components",
             "<b>Rows in two dimensions.</b> Principal components of the normal scores of "
-            f"real rows of all classes; at most {max(shown, 1):,} rows of either side of a "
-            "class. Healthy: orange triangles are spread over the same region as the blue "
-            "dots, neither on top of them nor in a part of it only. What differs in other "
-            "directions cannot be seen here.",
+            f"real rows of all classes{limit}. Healthy: orange triangles are spread over "
+            "the same region as the blue dots, neither on top of them nor in a part of it "
+            "only. What differs in other directions cannot be seen here.",
         )
     ]
     if facts["training"] is not None:
@@ -258,39 +264,50 @@ def _class_section(facts: dict[str, Any], c: dict[str, Any], index: int) -> str:
             "<p>There is no synthetic row of this class, so nothing can be measured.</p>"
         )
         return "\n".join([*parts, "</section>"])
-    parts += [_statistics(c), _class_figures(facts, c), _worst_rows(c), _features(c)]
+    parts += [
+        "<h3>Statistics that decide</h3>",
+        "<p>Flags mark values outside the band of fresh rows, in colour on the side that "
+        "is bad news.</p>",
+        _statistics(c, decides=True),
+        _class_figures(facts, c),
+        _worst_rows(c),
+        _features(c),
+        "<h3>Other statistics</h3>",
+        _statistics(c, decides=False),
+    ]
     return "\n".join([*parts, "</section>"])
 
 
-def _statistics(c: dict[str, Any]) -> str:
+def _statistics(c: dict[str, Any], *, decides: bool) -> str:
+    """Table of the statistics that verdicts rest on, or of the others, by question."""
     head = "".join(
         f'<th scope="col" class="{css}">{text}</th>'
         for text, css in (
-            ("Statistic", ""),
+            ("Statistic", "most"),
             ("Value", "n"),
             ("95% null band", "n"),
             ("p", "n"),
-            ("", ""),
+            ("Flag", ""),
         )
     )
     bodies = []
     for question, statistics in c["statistics"].items():
         title = escape(QUESTIONS.get(question, question))
-        rows = [f'<tr class="question"><th scope="rowgroup" colspan="5">{title}</th></tr>']
-        for s in statistics:
-            css = ' class="decides"' if s["decides"] else ""
-            rows.append(
-                f'<tr><th scope="row"><span{css}>{escape(s["title"])}</span>'
-                f'<span class="asks">{escape(s["asks"])}</span></th>'
-                f'<td class="n">{_number(s["value"], s["unit"])}</td>'
-                f'<td class="n">{_band(s)}</td><td class="n">{_p(s["p_value"])}</td>'
-                f"<td>{_flag(s)}</td></tr>"
+        rows = [
+            f'<tr><th scope="row"><span class="title">{escape(s["title"])}</span>'
+            f'<span class="asks">{escape(s["asks"])}</span></th>'
+            f'<td class="n">{_number(s["value"], s["unit"])}</td>'
+            f'<td class="n">{_band(s)}</td><td class="n">{_p(s["p_value"])}</td>'
+            f"<td>{_flag(s)}</td></tr>"
+            for s in statistics
+            if s["decides"] == decides
+        ]
+        if rows:
+            bodies.append(
+                '<tbody><tr class="question"><th scope="rowgroup" colspan="5">'
+                f"{title}</th></tr>{''.join(rows)}</tbody>"
             )
-        bodies.append(f"<tbody>{''.join(rows)}</tbody>")
     return (
-        "<h3>Statistics</h3>\n<p>Verdicts rest on the statistics in bold; the others tell "
-        "more of the same. Flags mark values outside the band of fresh rows, in colour on "
-        "the side that is bad news.</p>\n"
         f'<div class="scroll"><table class="wide"><thead><tr>{head}</tr></thead>'
         f"{''.join(bodies)}</table></div>"
     )
@@ -311,8 +328,9 @@ def _class_figures(facts: dict[str, Any], c: dict[str, Any]) -> str:
             "svg",
             f"Distribution functions of some features in class {name}",
             "<b>Features one by one.</b> Share of rows up to each value"
-            f"{_which_marginals(c)}. W1/IQR is the area between the curves in real "
-            "interquartile ranges. Healthy: the orange curve stays in the blue band, which "
+            f"{_which_marginals(c)}; on a logarithmic axis where values span decades. "
+            "W1/IQR is the area between the curves on a linear axis, in real interquartile "
+            "ranges. Healthy: the orange curve stays in the blue band, which "
             "holds it in 95 of 100 tables of fresh rows, for any one feature; the worst of "
             "many features leave it now and then.",
         ),
@@ -394,7 +412,7 @@ def _worst_rows(c: dict[str, Any]) -> str:
         "<h3>Rows most like copies</h3>\n<p>Rows are counted from 0 in the tables given. "
         "The usual distance is the median from a real row to the nearest other. In a class "
         f"of {c['n_real']:,} rows, single rows are tested at {_number(c['level'])}.</p>\n"
-        f"{_table(columns, c['worst_rows'], 'wide')}"
+        f"{_table(columns, c['worst_rows'], 'narrow')}"
     )
 
 
@@ -403,11 +421,11 @@ def _features(c: dict[str, Any]) -> str:
         return "<h3>Features</h3>\n<p>Too few rows to compare features.</p>"
     columns: list[Column] = [
         ("Feature", "name", lambda f: escape(f["name"])),
-        ("W1/IQR", "n", lambda f: _number(f["w1_iqr"])),
+        ("W1&#8288;/&#8288;IQR", "n", lambda f: _number(f["w1_iqr"])),
         ("KS", "n", lambda f: _number(f["ks"])),
         ("Adjusted p", "n", lambda f: _p(f["ks_p_adjusted"])),
         ("Information, real", "n", lambda f: _number(f["information_real"])),
-        ("synthetic", "n", lambda f: _number(f["information_synthetic"])),
+        ("Information, synthetic", "n", lambda f: _number(f["information_synthetic"])),
     ]
     text = f"<h3>Features farthest off</h3>\n{_table(columns, c['worst_features'], 'wide')}"
     if any(np.isfinite(f["information_real"]) for f in c["predictive_features"]):

@@ -7,8 +7,9 @@ readers can tell apart), and the two differ in line style or marker as well.
 
 from __future__ import annotations
 
-import textwrap
-from typing import TYPE_CHECKING, Any
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -65,17 +66,19 @@ def plot_distances(facts: dict[str, Any], label: Any, ax: Axes | None = None) ->
         "synthetic_real": ("synthetic to real", BETWEEN, "-."),
     }
     longest = max((float(d.max()) for d in found.values() if len(d)), default=0.0)
-    grid = np.linspace(0, longest * 1.08 if longest > 0 else 1.0, 400)
-    peaks = []
+    grid = np.linspace(0, longest * 1.08 if longest > 0 else 1.0, 500)
+    # One kernel for all: a few copies among far rows do not blur their curve.
+    width = max(_kernel_width(found["real_real"]), 0.012 * float(grid[-1]))
+    curves = []
     for name, (text, colour, line) in styles.items():
         distances = found[name]
         if len(distances) < 2:
             text += " (none)" if len(distances) == 0 else " (one)"
             ax.plot([], [], color=colour, linestyle=line, label=text)
         else:
-            density = _density(distances, grid)
+            density = _density(distances, grid, width)
             ax.plot(grid, density, color=colour, linestyle=line, label=text, linewidth=1.6)
-            peaks.append((float(density.max()), float(grid[density.argmax()]), colour))
+            curves.append((density, colour))
         if len(distances):
             ax.plot(
                 [distances.mean()],
@@ -89,7 +92,7 @@ def plot_distances(facts: dict[str, Any], label: Any, ax: Axes | None = None) ->
                 linestyle="none",
             )
     ax.set_xlim(0, float(grid[-1]))
-    ax.set_ylim(0, _top(ax, peaks))
+    ax.set_ylim(0, _top(ax, grid, curves))
     ax.set_yticks([])
     ax.set_xlabel("distance to the nearest row, in normal scores", fontsize=NORMAL)
     ax.set_ylabel("density", fontsize=NORMAL)
@@ -115,38 +118,37 @@ def plot_marginals(
     label every class gets its rows of panels.
     """
     labels = list(facts["classes"]) if label is None else [label]
-    kinds = {
-        label: {k: p for k, p in of_class(facts, label)["marginals"].items() if p}
-        for label in labels
-    }
-    n_rows = sum(len(panels) for panels in kinds.values())
+    titles = {"worst": "Features farthest off", "predictive": "Most predictive others"}
+    groups = [
+        (titles[kind] + (f" in class {shorten(c, 30)}" if len(labels) > 1 else ""), panels)
+        for c in labels
+        for kind, panels in of_class(facts, c)["marginals"].items()
+        if panels
+    ]
     if figure is None:
-        figure = new_figure(WIDTH, 0.35 + 1.85 * n_rows)
-    columns = max(len(p) for panels in kinds.values() for p in panels.values())
-    axes = figure.subplots(n_rows, max(columns, 3), squeeze=False)
-    rows = iter(axes)
-    for label, by_kind in kinds.items():
-        for kind, panels in by_kind.items():
-            row = next(rows)
-            title = {"worst": "farthest off", "predictive": "most predictive"}[kind]
-            if len(labels) > 1:
-                title = f"class {shorten(label, 14)}\n{title}"
-            row[0].set_ylabel(_escape(title), fontsize=NORMAL)
-            for ax in row[len(panels) :]:
-                ax.set_axis_off()
-            for i, (ax, panel) in enumerate(zip(row, panels, strict=False)):
-                _draw_marginal(ax, panel)
-                ax.tick_params(labelleft=i == 0)
-    handles = [*axes[0, 0].get_lines()[:2]]
-    figure.legend(
-        handles,
-        ["real", "synthetic"],
-        loc="outside upper left",
-        ncols=2,
-        frameon=False,
-        fontsize=NORMAL,
-        borderaxespad=0.2,
-    )
+        figure = new_figure(WIDTH, 0.1 + 2.05 * len(groups))
+    n_columns = max(3, *(len(panels) for _, panels in groups))
+    parts = np.atleast_1d(np.asarray(figure.subfigures(len(groups), 1)))
+    for i, (part, (title, panels)) in enumerate(zip(parts, groups, strict=True)):
+        axes = part.subplots(1, n_columns, squeeze=False)[0]
+        for ax in axes[len(panels) :]:
+            ax.set_axis_off()
+        for ax, panel in zip(axes, panels, strict=False):
+            _draw_marginal(ax, panel)
+            ax.tick_params(labelleft=ax is axes[0])
+        axes[0].set_ylabel("share of rows", fontsize=NORMAL)
+        part.suptitle(_escape(title), x=0.008, ha="left", fontsize=NORMAL, color=INK)
+        if i == 0:
+            part.legend(
+                axes[0].get_lines()[:2],
+                ["real", "synthetic"],
+                loc="upper right",
+                ncols=2,
+                frameon=False,
+                fontsize=NORMAL,
+                borderaxespad=0.2,
+                borderpad=0.2,
+            )
     return figure
 
 
@@ -163,7 +165,7 @@ def plot_correlations(
     found = of_class(facts, label)["correlations"]
     n = len(found["names"])
     if figure is None:
-        figure = new_figure(WIDTH, 2.9)
+        figure = new_figure(WIDTH, 0.3 + (WIDTH - 0.75 - _label_width(found["names"])) / 3)
     axes = figure.subplots(1, 3, squeeze=False)[0]
     matrices = {
         f"real ({found['n_real']:,} rows)": found["real"],
@@ -189,7 +191,7 @@ def plot_correlations(
         names = [_escape(shorten(name, 22)) for name in found["names"]]
         axes[0].set_yticks(range(n), names, fontsize=min(SMALL, 100 / n))
         axes[0].tick_params(left=False, colors=INK)
-    bar = figure.colorbar(image, ax=axes, shrink=0.8, aspect=24, pad=0.015, extend="both")
+    bar = figure.colorbar(image, ax=axes, shrink=0.9, aspect=24, pad=0.015, extend="both")
     bar.set_ticks([-1, -0.5, 0, 0.5, 1])
     bar.ax.tick_params(labelsize=SMALL, colors=INK, length=2)
     bar.outline.set_visible(False)
@@ -210,16 +212,16 @@ def plot_projection(facts: dict[str, Any], figure: Figure | None = None) -> Figu
     axes = figure.subplots(n_rows, n_columns, squeeze=False, sharex=True, sharey=True)
     for ax in axes.flat[len(labels) :]:
         ax.set_axis_off()
+    most = max(len(found["real"][c]) + len(found["synthetic"][c]) for c in labels)
+    size = float(np.clip(5000 / most, 7, 20))
     for label, ax in zip(labels, axes.flat, strict=False):
         others = [rows for other, rows in found["real"].items() if other != label]
-        real, synthetic = found["real"][label], found["synthetic"][label]
-        size = float(np.clip(3000 / (len(real) + len(synthetic) + 1), 7, 26))
         if others:
-            _scatter(
-                ax, np.concatenate(others), OTHERS, "o", size / 2, "real, other classes"
-            )
-        _scatter(ax, real, REAL, "o", size, "real")
-        _scatter(ax, synthetic, SYNTHETIC, "^", size, "synthetic")
+            rows = np.concatenate(others)
+            _scatter(ax, rows, OTHERS, "o", size / 2, "real, other classes", zorder=1)
+        _scatter(ax, found["real"][label], REAL, "o", size, "real", zorder=2)
+        synthetic = found["synthetic"][label]
+        _scatter(ax, synthetic, SYNTHETIC, "^", size, "synthetic", zorder=3)
         title = f"class {shorten(label, 24)}"
         if len(synthetic) == 0:
             title += ": no synthetic rows"
@@ -227,17 +229,20 @@ def plot_projection(facts: dict[str, Any], figure: Figure | None = None) -> Figu
         ax.margins(0.06)
         _plain(ax)
     shares = found["explained"]
-    figure.supxlabel(f"component 1 ({shares[0]:.0%} of the real variance)", fontsize=NORMAL)
-    figure.supylabel(f"component 2 ({shares[1]:.0%})", fontsize=NORMAL)
+    text = f"component 1 ({shares[0]:.0%} of the real variance)"
+    figure.supxlabel(text, fontsize=NORMAL, color=INK)
+    figure.supylabel(f"component 2 ({shares[1]:.0%})", fontsize=NORMAL, color=INK)
     handles, texts = axes.flat[0].get_legend_handles_labels()
     figure.legend(
-        handles,
-        texts,
+        handles[-2:] + handles[:-2],
+        texts[-2:] + texts[:-2],
         loc="outside upper left",
         ncols=3,
         frameon=False,
         fontsize=NORMAL,
         borderaxespad=0.2,
+        handletextpad=0.1,
+        markerscale=1.3,
     )
     return figure
 
@@ -308,15 +313,24 @@ def of_class(facts: dict[str, Any], label: Any) -> dict[str, Any]:
     return facts["classes"][label]
 
 
-def _density(values: np.ndarray, grid: np.ndarray) -> np.ndarray:
-    """Gaussian kernel density of values of at least 0, mirrored there.
+def _label_width(names: list[str]) -> float:
+    """Inches that feature names take beside a matrix."""
+    if len(names) > MAX_LABELS:
+        return 0.0
+    return 0.062 * max(len(shorten(name, 22)) for name in names)
 
-    The kernel has a least width, so that equal values, all zero for copies, give a peak.
-    """
+
+def _kernel_width(values: np.ndarray) -> float:
+    """Silverman's rule of thumb, by the smaller of two measures of spread."""
+    if len(values) < 2:
+        return 0.0
     low, high = np.quantile(values, [0.25, 0.75])
-    spreads = [s for s in (values.std(), (high - low) / 1.34) if s > 0]
-    width = 0.9 * min(spreads, default=0.0) * len(values) ** -0.2
-    width = max(width, 0.012 * float(grid[-1]))
+    spread = min(float(values.std()), float(high - low) / 1.34)
+    return 0.9 * spread * len(values) ** -0.2
+
+
+def _density(values: np.ndarray, grid: np.ndarray, width: float) -> np.ndarray:
+    """Gaussian kernel density of values of at least 0, mirrored there."""
     density = np.zeros(len(grid))
     for centres in (values, -values):
         steps = (grid[:, None] - centres) / width
@@ -324,21 +338,23 @@ def _density(values: np.ndarray, grid: np.ndarray) -> np.ndarray:
     return density / (len(values) * width * np.sqrt(2 * np.pi))
 
 
-def _top(ax: Axes, peaks: list[tuple[float, float, str]]) -> float:
+def _top(ax: Axes, grid: np.ndarray, curves: list[tuple[np.ndarray, str]]) -> float:
     """Height of the panel; one pile of equal distances does not flatten the others."""
-    if not peaks:
+    if not curves:
         return 1.0
-    peaks = sorted(peaks, key=lambda peak: peak[0])
-    highest, where, colour = peaks[-1]
-    limit = 2.5 * peaks[-2][0] if len(peaks) > 1 else np.inf
+    curves = sorted(curves, key=lambda curve: curve[0].max())
+    density, colour = curves[-1]
+    highest = float(density.max())
+    limit = 2.5 * float(curves[-2][0].max()) if len(curves) > 1 else np.inf
     if highest <= limit:
         return 1.08 * highest
-    on_right = where > 0.6 * ax.get_xlim()[1]
+    cut = grid[density >= 0.8 * limit]
+    on_right = cut[-1] > 0.6 * grid[-1]
     ax.annotate(
-        f"peak {highest / limit:.1f} times as high",
-        (where, 1.0),
+        f"goes on to {highest / limit:.1f} times this height",
+        (float(cut[0] if on_right else cut[-1]), 1.0),
         xycoords=ax.get_xaxis_transform(),
-        xytext=(-9 if on_right else 9, -3),
+        xytext=(-6 if on_right else 6, -3),
         textcoords="offset points",
         ha="right" if on_right else "left",
         va="top",
@@ -348,14 +364,38 @@ def _top(ax: Axes, peaks: list[tuple[float, float, str]]) -> float:
     return limit
 
 
+class _Scale(NamedTuple):
+    """How values are laid out along an axis."""
+
+    forward: Callable[[np.ndarray], np.ndarray]
+    backward: Callable[[np.ndarray], np.ndarray]
+    kind: str
+
+
+def _scale_of(values: np.ndarray) -> _Scale:
+    """A logarithm for values over many decades, asinh for heavy tails of both signs."""
+    low, first, third, high = np.quantile(values, [0.05, 0.25, 0.75, 0.95])
+    if values.min() > 0 and high > 100 * low:
+        return _Scale(np.log10, lambda z: 10.0**z, "log")
+    middle, spread = float(np.median(values)), float(third - first)
+    if spread > 0 and high - low > 20 * spread:
+        return _Scale(
+            lambda v: np.arcsinh((v - middle) / spread),
+            lambda z: middle + spread * np.sinh(z),
+            "asinh",
+        )
+    return _Scale(np.asarray, np.asarray, "linear")
+
+
 def _draw_marginal(ax: Axes, panel: dict[str, Any]) -> None:
-    real, synthetic = panel["real"], panel["synthetic"]
-    pooled = np.concatenate([real, synthetic])
+    pooled = np.concatenate([panel["real"], panel["synthetic"]])
+    scale = _scale_of(pooled)
+    real, synthetic = scale.forward(panel["real"]), scale.forward(panel["synthetic"])
+    pooled = scale.forward(pooled)
     low, high = _limits(pooled)
-    steps = [(*_steps(side, low, high),) for side in (real, synthetic)]
     if len(synthetic) and len(real):
         half = KS_95 * np.sqrt(1 / len(real) + 1 / len(synthetic))
-        x, y = steps[0]
+        x, y = _steps(real, low, high)
         ax.fill_between(
             x,
             np.clip(y - half, 0, 1),
@@ -365,27 +405,25 @@ def _draw_marginal(ax: Axes, panel: dict[str, Any]) -> None:
             alpha=0.13,
             linewidth=0,
         )
-    for (x, y), colour, line in zip(
-        steps, (REAL, SYNTHETIC), ("-", (0, (4, 1.2))), strict=True
-    ):
+    for side, colour, line in ((real, REAL, "-"), (synthetic, SYNTHETIC, (0, (4, 1.2)))):
+        x, y = _steps(side, low, high)
         ax.step(x, y, where="post", color=colour, linestyle=line, linewidth=1.3)
     ax.set_xlim(low, high)
     ax.set_ylim(-0.03, 1.03)
     ax.set_yticks([0, 0.5, 1])
-    ticks = low + (high - low) * np.array([0.1, 0.5, 0.9])
-    ax.set_xticks(ticks, _tick_labels(ticks))
+    ticks = _ticks(scale, low, high)
+    ax.set_xticks(ticks, _tick_labels(scale.backward(ticks)))
     lines = [_escape(line) for line in _two_lines(panel["name"])]
-    title = ax.set_title("\n".join(lines), fontsize=SMALL, color=INK, linespacing=1.15)
-    title.set_in_layout(True)
+    ax.set_title("\n".join(lines), fontsize=SMALL, color=INK, linespacing=1.15)
     ax.set_xlabel(_under(panel, pooled, low, high), fontsize=SMALL - 0.5)
     _plain(ax)
 
 
 def _limits(values: np.ndarray) -> tuple[float, float]:
-    """Range that shows most rows; far ones of a heavy tail are left outside."""
+    """Range that shows most rows; far ones of a tail are left outside."""
     lowest, low, high, highest = np.quantile(values, [0, 0.05, 0.95, 1])
     if highest <= lowest:
-        pad = max(abs(float(lowest)), 1.0) * 0.5
+        pad = 0.5 * max(abs(float(lowest)), 1.0)
         return float(lowest) - pad, float(lowest) + pad
     reach = 1.5 * (high - low)
     if reach > 0:
@@ -399,46 +437,63 @@ def _steps(values: np.ndarray, low: float, high: float) -> tuple[np.ndarray, np.
     if not len(values):
         return np.empty(0), np.empty(0)
     at = np.linspace(0, len(values) - 1, min(len(values), MAX_STEPS)).round().astype(int)
+    before, inside = np.searchsorted(values, [low, high], side="right") / len(values)
     x = np.concatenate([[low], np.clip(values[at], low, high), [high]])
-    inside = np.searchsorted(values, high, side="right") / len(values)
     y = np.concatenate(
-        [[np.searchsorted(values, low) / len(values)], (at + 1) / len(values)]
+        [[before], np.clip((at + 1) / len(values), before, inside), [inside]]
     )
-    y = np.append(y, inside)
-    return x, np.minimum(y, inside)
+    return x, y
+
+
+def _ticks(scale: _Scale, low: float, high: float) -> np.ndarray:
+    """At most three round numbers, as positions on the axis."""
+    from matplotlib.ticker import MaxNLocator
+
+    if scale.kind == "asinh":
+        values = scale.backward(low + (high - low) * np.array([0.15, 0.5, 0.85]))
+        values[np.abs(values) < 0.01 * np.abs(values).max()] = 0.0
+        return np.unique(scale.forward(np.array([float(f"{v:.1g}") for v in values])))
+    for n_bins in (3, 2, 1):
+        locator = MaxNLocator(n_bins, steps=[1, 2, 5, 10], integer=scale.kind == "log")
+        ticks = np.asarray(locator.tick_values(low, high))
+        ticks = ticks[(ticks >= low) & (ticks <= high)]
+        wide = sum(len(text) for text in _tick_labels(scale.backward(ticks)))
+        if len(ticks) <= 4 and wide <= 21:
+            break
+    return ticks
+
+
+def _tick_labels(ticks: np.ndarray) -> list[str]:
+    """Numbers with as few digits as tell them apart."""
+    texts: list[str] = []
+    for digits in range(2, 16):
+        texts = [f"{tick:.{digits}g}" for tick in ticks]
+        if len(set(texts)) == len(texts):
+            break
+    short = [re.sub(r"e\+?(-?)0*(\d)", r"e\1\2", text) for text in texts]
+    return [text.replace("-", MINUS) for text in short]
 
 
 def _under(panel: dict[str, Any], pooled: np.ndarray, low: float, high: float) -> str:
     """What a panel says below its axis: how far off, and how many rows are not shown."""
     parts = []
     if not np.isnan(panel["w1_iqr"]):
-        parts.append(f"W1/IQR {panel['w1_iqr']:.2g}")
+        shift = f"{panel['w1_iqr']:.2g}".replace("inf", "∞")
+        parts.append(f"W1/IQR {shift}")
     n_outside = int(((pooled < low) | (pooled > high)).sum())
     if n_outside:
         parts.append(f"{n_outside} off axis")
     return ", ".join(parts)
 
 
-def _tick_labels(ticks: np.ndarray) -> list[str]:
-    """Numbers with as few digits as tell them apart."""
-    for digits in range(2, 12):
-        texts = [f"{tick:.{digits}g}" for tick in ticks]
-        if len(set(texts)) == len(texts):
-            break
-    return [text.replace("e+", "e").replace("-", MINUS) for text in texts]
-
-
-def _two_lines(name: str) -> list[str]:
-    """A feature name on at most two lines, cut in the middle where that is too little."""
-    width = 24
-    name = shorten(name, 2 * width - 2)
+def _two_lines(name: str, width: int = 25) -> list[str]:
+    """A feature name on at most two lines, each cut in the middle where it is too long."""
+    name = " ".join(name.split())
     if len(name) <= width:
         return [name]
-    cuts = [i + 1 for i, c in enumerate(name) if c in "_-. " and 6 <= i < len(name) - 6]
-    middle = min(cuts, key=lambda i: abs(i - len(name) / 2), default=0)
-    if max(middle, len(name) - middle) > width:
-        return textwrap.wrap(shorten(name, 2 * width - 2), width)[:2]
-    return [name[:middle], name[middle:]]
+    cuts = [i + 1 for i, c in enumerate(name) if c in "_-. " and 4 <= i < len(name) - 5]
+    middle = min(cuts, key=lambda i: abs(i - len(name) / 2), default=len(name) // 2)
+    return [shorten(name[:middle], width), shorten(name[middle:], width)]
 
 
 def _draw_scores(ax: Axes, steps: np.ndarray, scores: np.ndarray) -> None:
@@ -476,7 +531,13 @@ def _smooth(values: np.ndarray) -> np.ndarray:
 
 
 def _scatter(
-    ax: Axes, rows: np.ndarray, colour: str, marker: str, size: float, text: str
+    ax: Axes,
+    rows: np.ndarray,
+    colour: str,
+    marker: str,
+    size: float,
+    text: str,
+    zorder: float,
 ) -> None:
     ax.scatter(
         rows[:, 0],
@@ -487,6 +548,7 @@ def _scatter(
         alpha=0.6,
         linewidths=0,
         label=text,
+        zorder=zorder,
     )
 
 
