@@ -6,12 +6,12 @@ import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 
+from ._groups import one_per_group
 from ._tabular import TabularGAN
 from ._warnings import CopyWarning
 from .adversarial import single_thread
-from .checks import ConformalCopyCheck, check_groups, choose, is_faithful
+from .checks import ConformalCopyCheck, choose, is_faithful
 
 MAX_ROUNDS = 10
 """Rounds of drawing and checking before rows that look like copies are let through."""
@@ -36,7 +36,7 @@ class CheckedDraws:
     ----------
     gan : TabularGAN
         Fitted.
-    real : tuple of (ndarray of shape (n, d), ndarray of shape (n,), groups or None)
+    real : tuple of (ndarray of shape (n, d), ndarray of shape (n,), ndarray of shape (n,))
         The rows it was fitted on.
     copy_alpha : float or None
         Level of the copy check, on distances between normal scores; None: no such check.
@@ -54,7 +54,7 @@ class CheckedDraws:
     def __init__(
         self,
         gan: TabularGAN,
-        real: tuple[np.ndarray, np.ndarray, ArrayLike | None],
+        real: tuple[np.ndarray, np.ndarray, np.ndarray],
         *,
         copy_alpha: float | None,
         keep_faithful: bool,
@@ -62,8 +62,7 @@ class CheckedDraws:
     ) -> None:
         self.gan, self.keep_faithful, self.rng = gan, keep_faithful, rng
         self.acceptance_rate: dict[Any, float] = {}
-        X, self.y, groups = real
-        self.groups = check_groups(groups, len(X))
+        X, self.y, self.groups = real
         self.check: ConformalCopyCheck | None = None
         with single_thread():
             self.latent = gan.encoder_.transform(X)
@@ -113,9 +112,8 @@ class CheckedDraws:
 
     def _is_faithful(self, mine: np.ndarray, drawn: np.ndarray) -> bool:
         """The energy test, on one row of each patient: those are alike."""
-        order = self.rng.permutation(np.flatnonzero(mine))
-        _, first = np.unique(self.groups[order], return_index=True)
-        return is_faithful(self.latent[order[first]], drawn, self.rng)
+        apart = one_per_group(self.groups[mine], self.rng)
+        return is_faithful(self.latent[mine][apart], drawn, self.rng)
 
     def _draw_clean(self, label: Any, n_rows: int) -> Draws:
         """Draw rows, drop those that look like copies, top up, in rounds."""

@@ -1,11 +1,41 @@
-"""Groups of rows, patients say, when rows are added."""
+"""Groups of rows, patients say: checked, thinned to one row each, continued."""
 
 from __future__ import annotations
 
 from itertools import count, islice
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
+from sklearn.utils.validation import column_or_1d
+
+
+def check_groups(groups: ArrayLike | None, n_rows: int) -> np.ndarray:
+    """Group of each row as an integer code; every row its own where none are given.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many as rows, or one is missing.
+    """
+    if groups is None:
+        return np.arange(n_rows)
+    group_of = column_or_1d(groups)
+    if len(group_of) != n_rows:
+        raise ValueError(
+            f"groups has {len(group_of)} entries for {n_rows} rows: inconsistent numbers "
+            "of samples."
+        )
+    if pd.isna(group_of).any():
+        raise ValueError("groups holds missing values; give every row a group.")
+    return np.unique(group_of, return_inverse=True)[1]
+
+
+def one_per_group(groups: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
+    """Index of one row of each group, chosen at random, in the order of the rows."""
+    order = rng.permutation(len(groups))
+    _, first = np.unique(groups[order], return_index=True)
+    return np.sort(order[first])
 
 
 def extend_groups(groups: ArrayLike, n_new: int) -> np.ndarray:

@@ -15,18 +15,17 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_consistent_length
 
 from ._drawing import CheckedDraws
 from ._frames import TableFormat, is_polars, polars_to_pandas
-from ._groups import extend_groups
+from ._groups import check_groups, extend_groups
 from ._prior import Prior, resolve_prior, target_counts
 from ._saving import Arrays, read, write
 from ._state import params_from_json, params_to_json, restore, state_of
 from ._tabular import TabularGAN, check_layers, refuse_categories
 from ._warnings import DiagnosisWarning
 from .adversarial import single_thread
-from .checks import Diagnosis, check_groups, diagnose_classes
+from .checks import Diagnosis, diagnose_classes
 
 CHECKS = ("memorization", "fidelity")
 
@@ -251,8 +250,6 @@ class GANOverSampler(BaseOverSampler):
             wanted cannot be reached by adding rows.
         """
         refuse_categories(X)
-        if groups is not None:
-            check_consistent_length(X, groups)
         if is_polars(X) or is_polars(y):
             return self._fit_resample_polars(X, y, groups)
         X_resampled, y_resampled = super().fit_resample(X, y, groups=groups)
@@ -346,6 +343,7 @@ class GANOverSampler(BaseOverSampler):
         self, X: Any, y: np.ndarray, groups: ArrayLike | None = None
     ) -> tuple[Any, np.ndarray]:
         check_layers(self.hidden_layer_sizes)
+        group_of = check_groups(groups, len(y))
         unknown = [name for name in self.checks if name not in CHECKS]
         if unknown:
             raise ValueError(f"checks may hold {CHECKS}; got {unknown} besides.")
@@ -359,10 +357,10 @@ class GANOverSampler(BaseOverSampler):
         new, y_new = np.empty((0, X.shape[1]), dtype=X.dtype), y[:0]
         wanted = {label: n for label, n in self.sampling_strategy_.items() if n}
         if wanted:
-            gan = self._make_gan(rng).fit(real, y, groups=groups)
+            gan = self._make_gan(rng).fit(real, y, groups=group_of)
             draws = CheckedDraws(
                 gan,
-                (real, y, groups),
+                (real, y, group_of),
                 copy_alpha=self.copy_alpha if "memorization" in self.checks else None,
                 keep_faithful="fidelity" in self.checks,
                 rng=rng,
@@ -374,7 +372,7 @@ class GANOverSampler(BaseOverSampler):
             self.acceptance_rate_ = draws.acceptance_rate
             if self.checks:
                 labels = np.unique(y_new).tolist()
-                self._diagnose((real, y), (new, y_new), labels, groups, rng)
+                self._diagnose((real, y), (new, y_new), labels, group_of, rng)
         y_resampled = np.concatenate([y, y_new])
         self.is_synthetic_ = np.arange(len(y_resampled)) >= len(y)
         self.groups_resampled_ = None if groups is None else extend_groups(groups, len(new))
@@ -387,7 +385,7 @@ class GANOverSampler(BaseOverSampler):
         real: tuple[np.ndarray, np.ndarray],
         synthetic: tuple[np.ndarray, np.ndarray],
         labels: list[Any],
-        groups: ArrayLike | None,
+        groups: np.ndarray,
         rng: np.random.RandomState,
     ) -> None:
         """Judge the rows made, and warn of what is wrong with them."""
@@ -396,7 +394,7 @@ class GANOverSampler(BaseOverSampler):
                 real,
                 synthetic,
                 classes=labels,
-                groups=check_groups(groups, len(real[1])),
+                groups=groups,
                 feature_names=getattr(self, "feature_names_in_", None),
                 alpha=DIAGNOSIS_ALPHA,
                 n_permutations=DIAGNOSIS_EXCHANGES,

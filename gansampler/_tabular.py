@@ -25,6 +25,7 @@ from tqdm.auto import tqdm
 
 from ._encoding import TableEncoder
 from ._frames import TableFormat
+from ._groups import check_groups
 from ._held_out import HeldOutScore, choose_held_out
 from ._prior import Prior, apportion, resolve_prior
 from ._saving import read, write
@@ -404,8 +405,8 @@ class TabularGAN(BaseEstimator):
         if y is not None:
             labels = column_or_1d(y, warn=True)
             check_classification_targets(labels)
-        group_of = np.arange(len(rows)) if groups is None else column_or_1d(groups)
-        check_consistent_length(rows, labels, group_of)
+        check_consistent_length(rows, labels)
+        group_of = check_groups(groups, len(rows))
         self.classes_, codes = np.unique(labels, return_inverse=True)
         counts = np.bincount(codes)
         self.class_prior_ = counts / len(rows)

@@ -3,13 +3,11 @@
 from ._copy import ConformalCopyCheck
 from ._diagnose import diagnose, diagnose_classes
 from ._diagnosis import Diagnosis
-from ._neighbours import check_groups
 from ._selection import choose, is_faithful
 
 __all__ = [
     "ConformalCopyCheck",
     "Diagnosis",
-    "check_groups",
     "choose",
     "diagnose",
     "diagnose_classes",

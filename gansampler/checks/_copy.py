@@ -18,7 +18,8 @@ from sklearn.utils.validation import (
 )
 
 from .._encoding import NormalScores
-from ._neighbours import ConformalNeighbours, check_groups
+from .._groups import check_groups
+from ._neighbours import ConformalNeighbours
 
 
 class ConformalCopyCheck(BaseEstimator):
@@ -138,9 +139,18 @@ class ConformalCopyCheck(BaseEstimator):
         return self
 
     def level(self, label: Any) -> float:
-        """Level at which rows of a class are rejected."""
+        """Level at which rows of a class are rejected.
+
+        Raises
+        ------
+        ValueError
+            If the class had no real row.
+        """
         check_is_fitted(self)
-        return float(self.levels_[np.searchsorted(self.classes_, label)])
+        mine = self.classes_ == label
+        if not np.any(mine):
+            raise self._unknown([label])
+        return float(self.levels_[mine][0])
 
     def p_values(self, X: ArrayLike, y: ArrayLike | None = None) -> np.ndarray:
         """P-value of each row for being a fresh draw from its class.
@@ -206,11 +216,14 @@ class ConformalCopyCheck(BaseEstimator):
         check_consistent_length(rows, labels)
         unknown = np.setdiff1d(labels, self.classes_)
         if len(unknown):
-            raise ValueError(
-                f"y holds classes without a real row: {unknown.tolist()}; known are "
-                f"{self.classes_.tolist()}."
-            )
+            raise self._unknown(unknown.tolist())
         return labels
+
+    def _unknown(self, labels: list[Any]) -> ValueError:
+        return ValueError(
+            f"y holds classes without a real row: {labels}; known are "
+            f"{self.classes_.tolist()}."
+        )
 
     def _scaled(self, X: np.ndarray) -> np.ndarray:
         if self.scale == "normal-scores":

@@ -12,11 +12,11 @@ from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
 from .._encoding import NormalScores
+from .._groups import check_groups
 from ..metrics import mutual_information_difference
 from ._diagnosis import SHOWN_ROWS, Diagnosis
 from ._evidence import Rows, compare_holdout, examine
 from ._label_noise import MAX_ROWS, UNKNOWN, LabelNoise, label_noise
-from ._neighbours import check_groups
 
 
 @validate_params(

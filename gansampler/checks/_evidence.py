@@ -14,6 +14,7 @@ from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.pipeline import make_pipeline
 
+from .._groups import one_per_group
 from ..metrics import (
     benjamini_hochberg,
     classifier_two_sample_test,
@@ -46,7 +47,7 @@ EXCHANGED_ROWS = 500
 """Rows of either side that are exchanged to learn null distributions."""
 
 BAND_EXCHANGES = 49
-"""Exchanges for costly statistics, of which only the band is used."""
+"""Exchanges for costly statistics: their p-values go down to .02."""
 
 
 @dataclass
@@ -69,23 +70,15 @@ class Rows:
         """At most n of the rows, chosen at random, in their order."""
         if len(self) <= n:
             return self
-        chosen = np.sort(rng.permutation(len(self))[:n])
-        groups = None if self.groups is None else self.groups[chosen]
-        return Rows(self.values[chosen], self.scores[chosen], self.index[chosen], groups)
+        return self._take(np.sort(rng.permutation(len(self))[:n]))
 
     def one_per_group(self, rng: np.random.RandomState) -> Rows:
         """One row of each group, chosen at random; all rows where groups have one each."""
-        order = rng.permutation(len(self))
-        _, first = np.unique(np.asarray(self.groups)[order], return_index=True)
-        if len(first) == len(self):
-            return self
-        chosen = np.sort(order[first])
-        return Rows(
-            self.values[chosen],
-            self.scores[chosen],
-            self.index[chosen],
-            np.asarray(self.groups)[chosen],
-        )
+        return self._take(one_per_group(np.asarray(self.groups), rng))
+
+    def _take(self, chosen: np.ndarray) -> Rows:
+        groups = None if self.groups is None else self.groups[chosen]
+        return Rows(self.values[chosen], self.scores[chosen], self.index[chosen], groups)
 
 
 @dataclass(frozen=True)
@@ -260,10 +253,11 @@ def _compare_rows(
     margin = evidence.standard_error
     close = (comparison.p_copy[distinct] <= level).mean()
     paired = (comparison.p_ratio[distinct] <= level).mean()
-    high = level + 2 * margin
+    high = max(0.12, level + 1.5 * margin)
     evidence.add("copies", "share_too_close", close, 0, high)
     copies = max(0.0, (close - level) / (1 - level))
     evidence.add("copies", "estimated_copies", copies)
+    high = max(0.15, level + 3.5 * margin)
     evidence.add("copies", "share_paired", paired, 0, high)
     if evidence.n_groups > 2:
         nearer = _probability_lower(comparison.ratio[distinct], neighbours.ratios)
@@ -281,7 +275,7 @@ def _compare_rows(
         np.asarray(ends.groups),
         alpha,
     )
-    evidence.add("copies", "share_interpolated", on_segment.mean(), 0, high)
+    evidence.add("copies", "share_interpolated", on_segment.mean(), 0, level + 2 * margin)
 
 
 def _distinct(rows: np.ndarray, nearest: np.ndarray) -> np.ndarray:

@@ -6,37 +6,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
-from numpy.typing import ArrayLike
 from scipy.spatial.distance import cdist
-from sklearn.utils.validation import column_or_1d
 
 CALIBRATION_ROWS = 2000
 """Rows of a class that calibrate the ranks; all of its rows are searched for copies."""
 
 CHUNK = 2**22
 """Distances held in memory at a time."""
-
-
-def check_groups(groups: ArrayLike | None, n_rows: int) -> np.ndarray:
-    """Group of each row as an integer code; every row its own where none are given.
-
-    Raises
-    ------
-    ValueError
-        If there are not as many as rows, or one is missing.
-    """
-    if groups is None:
-        return np.arange(n_rows)
-    group_of = column_or_1d(groups)
-    if len(group_of) != n_rows:
-        raise ValueError(
-            f"groups has {len(group_of)} entries for {n_rows} rows: inconsistent numbers "
-            "of samples."
-        )
-    if pd.isna(group_of).any():
-        raise ValueError("groups holds missing values; give every row a group.")
-    return np.unique(group_of, return_inverse=True)[1]
 
 
 class Comparison(NamedTuple):

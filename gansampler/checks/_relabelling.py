@@ -8,14 +8,12 @@ pooled rows whose first row is the truth, and returns one value for each of its 
 
 from __future__ import annotations
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
 from scipy.spatial.distance import cdist
 from scipy.stats import rankdata
 from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
 
 N_NEIGHBOURS = 5
 """Neighbours that span the manifold of precision, recall, density and coverage."""
@@ -132,14 +130,10 @@ def missing_masses(
     left out is not known.
     """
     masses = []
-    for n_bins in N_BINS:
-        if n_bins > len(rows) // 4:
-            continue
+    most_bins = min(len(rows) // 4, len(np.unique(rows, axis=0)))
+    for n_bins in (n for n in N_BINS if n <= most_bins):
         k_means = KMeans(n_bins, n_init=2, random_state=rng.randint(2**31 - 1))
-        with warnings.catch_warnings():
-            # Rows that are all alike fill fewer bins, which is as it should be.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            bins = np.eye(n_bins)[k_means.fit_predict(rows)]
+        bins = np.eye(n_bins)[k_means.fit_predict(rows)]
         real = is_real @ bins / is_real[0].sum()
         synthetic = ~is_real @ bins / (~is_real[0]).sum()
         missing = synthetic < MISSING_SHARE * real

@@ -64,9 +64,9 @@ def verdict(e: Evidence) -> str:
 
 
 def _is_memorized(e: Evidence) -> bool:
-    close = e["share_too_close"] >= max(0.12, e.level + 1.5 * e.standard_error)
+    close = e["share_too_close"] >= e.null_high("share_too_close")
     # Copies under much noise: by the ratio alone, or by a shift of all ratios.
-    paired = e["share_paired"] >= max(0.15, e.level + 3.5 * e.standard_error)
+    paired = e["share_paired"] >= e.null_high("share_paired")
     margin = e.null_high("ratio_lower") - 0.5
     shifted = e["ratio_lower"] - 0.5 >= max(0.25, 1.5 * margin)
     return close or paired or shifted
