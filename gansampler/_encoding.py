@@ -10,10 +10,14 @@ projected onto it.
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.stats import norm, rankdata
 from sklearn.decomposition import PCA
+
+from ._mixed import MixedColumns
+from ._ties import draw_tied_scores
 
 MAX_QUANTILES = 1000
 MAX_COMPONENTS = 1000
@@ -114,10 +118,16 @@ class NormalScores:
 
 
 class TableEncoder:
-    """Table -> normal scores -> all principal components, and back.
+    """Table -> finite columns -> normal scores -> all principal components, and back.
+
+    Parameters
+    ----------
+    categorical : sequence of int
+        Columns that hold codes of categories.
 
     Attributes
     ----------
+    columns_ : MixedColumns
     scores_ : NormalScores
     mean_ : ndarray of shape (n_features,)
     components_ : ndarray of shape (k, n_features)
@@ -129,10 +139,17 @@ class TableEncoder:
         for tables of more than `MAX_COMPONENTS` rows and columns.
     """
 
-    def fit_transform(self, X: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
-        """Learn from X, shape (n, d), and return its latent rows, shape (n, k)."""
+    def __init__(self, categorical: Sequence[int] = ()) -> None:
+        self.columns_ = MixedColumns(categorical)
+
+    def fit_transform(
+        self, X: np.ndarray, codes: np.ndarray, rng: np.random.RandomState
+    ) -> np.ndarray:
+        """Learn from X, shape (n, d), with class codes; return latent rows, (n, k)."""
+        X = self.columns_.fit_transform(X, codes, rng)
         self.scores_ = NormalScores()
         scores = self.scores_.fit_transform(X, rng)
+        scores = draw_tied_scores(X, scores, codes, rng)
         if not scores.any():
             # Every column is constant: one component that nothing varies along.
             self.mean_, self.remainder_ = np.zeros(X.shape[1]), np.zeros(X.shape[1])
@@ -152,13 +169,23 @@ class TableEncoder:
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Latent rows, shape (m, k), of rows in X, shape (m, d)."""
-        return (self.scores_.transform(X) - self.mean_) @ self.components_.T
+        scores = self.scores_.transform(self.columns_.transform(X))
+        return (scores - self.mean_) @ self.components_.T
+
+    def calibrate(self, latent: Sequence[np.ndarray], rng: np.random.RandomState) -> None:
+        """Learn from latent rows drawn of each class when a category is to be chosen."""
+        self.columns_.calibrate([self._to_scores(drawn, rng) for drawn in latent])
 
     def inverse_transform(
-        self, latent: np.ndarray, rng: np.random.RandomState
+        self, latent: np.ndarray, codes: np.ndarray, rng: np.random.RandomState
     ) -> np.ndarray:
-        """Rows of the table, shape (m, d), of latent rows, shape (m, k)."""
+        """Rows of the table, shape (m, d), of latent rows, shape (m, k), of classes."""
+        scores = self._to_scores(latent, rng)
+        finite = self.scores_.inverse_transform(scores)
+        return self.columns_.inverse_transform(finite, scores, codes)
+
+    def _to_scores(self, latent: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
         scores = latent @ self.components_ + self.mean_
         if self.remainder_.any():
             scores += self.remainder_ * rng.standard_normal(scores.shape)
-        return self.scores_.inverse_transform(scores)
+        return scores

@@ -1,11 +1,19 @@
-"""Tables as people have them: pandas or polars in, the same out."""
+"""Tables as people have them: to numbers and back, in the form they came in."""
 
 from __future__ import annotations
 
 import sys
-from typing import Any
+from numbers import Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import sparse
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+IDENTIFIER_ROWS = 20
+"""Rows from which on text that differs in every one of them is taken for a name."""
 
 
 def is_polars(table: Any) -> bool:
@@ -14,75 +22,328 @@ def is_polars(table: Any) -> bool:
     return polars is not None and isinstance(table, (polars.DataFrame, polars.Series))
 
 
-def polars_to_pandas(table: Any) -> Any:
-    """A polars DataFrame or Series as a pandas one of numpy columns."""
-    import pandas as pd
-
-    if hasattr(table, "columns"):
-        return pd.DataFrame({name: table[name].to_numpy() for name in table.columns})
-    return pd.Series(table.to_numpy(), name=table.name or None)
-
-
 class TableFormat:
-    """What a table came as, to give rows made from it the same form.
+    """What a table came as: to take it to numbers, and to give rows the same form.
 
-    Holds names and dtypes, no data. An array has no format: its rows stay an array.
+    In numbers every column is one of floats: a category is its code, a missing value NaN.
+    Names, dtypes and categories are held, no rows. An array of numbers without categories
+    has no format: it stays as it is.
+
+    Parameters
+    ----------
+    table : {array-like, sparse matrix, dataframe of pandas or polars} of shape (n, d)
+    categorical_features : "auto" or array-like
+        As `GANOverSampler` has it.
+
+    Attributes
+    ----------
+    categories : dict of int -> list
+        Categories of column j, in the order of their codes.
+
+    Raises
+    ------
+    ValueError
+        If a column is neither numeric nor categorical, is a date, or names rows; if
+        `categorical_features` names no column.
     """
 
-    def __init__(self, table: Any) -> None:
+    def __init__(self, table: Any, categorical_features: Any = "auto") -> None:
         self.is_frame = hasattr(table, "columns")
         self.is_polars = is_polars(table)
-        self.dtypes: Any = getattr(table, "dtypes", None)
-        self.columns = list(table.columns) if self.is_frame else []
-        if self.is_frame and not self.is_polars:
-            # The Index itself, which may have levels and a name.
-            self.columns = table.columns
+        self.columns: Any = table.columns if self.is_frame else []
+        self.dtypes: Any = getattr(table, "dtypes", [])
+        self.categories: dict[int, list[Any]] = {}
+        self.missing: dict[int, None] = {}  # columns whose missing values are None
+        frame = None
+        if self.is_frame or not _is_numeric(table) or not _is_empty(categorical_features):
+            frame = _as_frame(table)
+        if frame is None:
+            return
+        for j in _categorical_columns(frame, categorical_features):
+            column = frame.iloc[:, j]
+            self.categories[j] = _categories(column)
+            blanks = column[column.isna()]
+            if self.is_polars or (len(blanks) and blanks.iloc[0] is None):
+                self.missing[j] = None
+        self._check_numeric(frame)
+        if not self.is_frame:
+            self.dtypes = list(frame.dtypes)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the table is an array of numbers, which needs no format."""
+        return not self.is_frame and not self.categories
+
+    def to_numbers(self, table: Any, name: str = "X") -> Any:
+        """A table like the one learned from, in numbers, as a DataFrame if it is one.
+
+        Raises
+        ------
+        ValueError
+            If it holds a category that the table learned from does not.
+        """
+        frame = None if self.is_plain else _as_frame(table)
+        if frame is None or frame.shape[1] != len(self.dtypes):
+            return table  # or for the caller to refuse
+        is_number = [j not in self.categories for j in range(frame.shape[1])]
+        numbers = np.empty(frame.shape)
+        numbers[:, is_number] = frame.loc[:, is_number].to_numpy(float, na_value=np.nan)
+        for j, categories in self.categories.items():
+            numbers[:, j] = _codes(frame.iloc[:, j], categories, name)
+        return frame.__class__(numbers, columns=frame.columns) if self.is_frame else numbers
+
+    def build(self, rows: np.ndarray) -> Any:
+        """Rows in numbers, shape (n, d), in the form of the table."""
+        if self.is_plain:
+            return rows
+        import pandas as pd
+
+        frame = pd.DataFrame(rows)
+        for j, categories in self.categories.items():
+            values = np.empty(len(categories) + 1, dtype=object)
+            values[:-1] = categories
+            values[-1] = self.missing.get(j, np.nan)
+            chosen = values[np.nan_to_num(rows[:, j], nan=-1).astype(int)]
+            frame[j] = pd.Series(chosen, dtype=object)
+        if self.is_polars:
+            return self._build_polars(frame)
+        if self.is_frame:
+            return frame.astype(dict(enumerate(self.dtypes))).set_axis(self.columns, axis=1)
+        common = np.result_type(*map(_numpy_dtype, self.dtypes))
+        return frame.astype(dict(enumerate(self.dtypes))).to_numpy(common)
+
+    def _build_polars(self, frame: pd.DataFrame) -> Any:
+        import polars as pl
+
+        return pl.DataFrame(
+            [
+                pl.Series(name, frame[j].tolist(), dtype=dtype)
+                if j in self.categories
+                else pl.Series(name, frame[j].to_numpy(), nan_to_null=True).cast(dtype)
+                for j, (name, dtype) in enumerate(
+                    zip(self.columns, self.dtypes, strict=True)
+                )
+            ]
+        )
+
+    def stack(self, table: Any, rows: np.ndarray) -> Any:
+        """The table, untouched, followed by rows in numbers."""
+        new = self.build(rows)
+        if self.is_polars:
+            return table.vstack(new)
+        if self.is_frame:
+            import pandas as pd
+
+            return pd.concat([table, new], ignore_index=True)
+        if sparse.issparse(table):
+            return sparse.vstack([table, table.__class__(new)], format=table.format)
+        if isinstance(table, np.ndarray):
+            return np.concatenate([table, new])
+        return [*table, *new.tolist()]
+
+    def _check_numeric(self, frame: pd.DataFrame) -> None:
+        from pandas.api.types import is_complex_dtype, is_numeric_dtype
+
+        for j, (name, dtype) in enumerate(frame.dtypes.items()):
+            if getattr(dtype, "kind", "") in "mM" or "period" in str(dtype):
+                raise ValueError(
+                    f"Column {name!r} holds dates or times ({dtype}); turn it into a "
+                    "number, days since a reference date, say, or drop it."
+                )
+            if j in self.categories:
+                continue
+            if not is_numeric_dtype(dtype) or is_complex_dtype(dtype):
+                raise ValueError(
+                    f"Column {name!r} of dtype {dtype} is not numeric: could not convert "
+                    "it to float. Name it in categorical_features if it holds categories."
+                )
 
     def to_json(self) -> dict[str, Any] | None:
-        """Names and dtypes as text; None for an array.
+        """Names, dtypes and categories as text; None for an array of numbers.
 
         Raises
         ------
         TypeError
-            If names of columns are neither text nor numbers.
+            If names of columns or categories are neither text nor numbers.
         """
-        if not self.is_frame:
+        if self.is_plain:
             return None
-        names = [getattr(name, "item", lambda name=name: name)() for name in self.columns]
-        if not all(isinstance(name, (str, int, float)) for name in names):
-            raise TypeError("Only names of columns that are text or numbers can be saved.")
         return {
+            "is_frame": self.is_frame,
             "is_polars": self.is_polars,
-            "columns": names,
-            "dtypes": [str(dtype) for dtype in self.dtypes],
+            "columns": [_plain(name, "names of columns") for name in self.columns],
+            "dtypes": [_dtype_to_json(dtype) for dtype in self.dtypes],
+            "categories": [
+                [j, [_plain(value, "categories") for value in categories]]
+                for j, categories in self.categories.items()
+            ],
+            "missing": list(self.missing),
         }
 
     @classmethod
     def from_json(cls, saved: dict[str, Any] | None) -> TableFormat:
+        format_ = cls(np.empty((0, 0)))
         if saved is None:
-            return cls(np.empty((0, 0)))
-        names, dtypes = saved["columns"], saved["dtypes"]
-        if saved["is_polars"]:
-            import polars as pl
+            return format_
+        format_.is_frame, format_.is_polars = saved["is_frame"], saved["is_polars"]
+        format_.columns = saved["columns"]
+        format_.dtypes = [_dtype_from_json(dtype) for dtype in saved["dtypes"]]
+        format_.categories = dict(saved["categories"])
+        format_.missing = dict.fromkeys(saved["missing"])
+        return format_
 
-            schema = {n: getattr(pl, t) for n, t in zip(names, dtypes, strict=True)}
-            return cls(pl.DataFrame(schema=schema))
-        import pandas as pd
 
-        columns = {j: pd.Series(dtype=dtype) for j, dtype in enumerate(dtypes)}
-        return cls(pd.DataFrame(columns).set_axis(names, axis=1))
+def _is_numeric(table: Any) -> bool:
+    """Whether this is an array of numbers, or a list that makes one."""
+    if not hasattr(table, "dtype"):
+        table = np.asarray(table, dtype=None if hasattr(table, "__array__") else object)
+        if table.dtype == object and table.ndim == 2:
+            return all(isinstance(value, Real) for value in table.ravel())
+    return table.dtype.kind in "biufc"
 
-    def build(self, rows: np.ndarray) -> Any:
-        """Rows, shape (n, d), in the form of the table."""
-        if not self.is_frame:
-            return rows
-        if self.is_polars:
-            import polars as pl
 
-            named = {name: rows[:, j] for j, name in enumerate(self.columns)}
-            return pl.DataFrame(named).cast(
-                dict(zip(self.columns, self.dtypes, strict=True))
+def _is_empty(categorical_features: Any) -> bool:
+    """Whether this names no column of an array of numbers."""
+    return isinstance(categorical_features, str) or len(categorical_features) == 0
+
+
+def _as_frame(table: Any) -> pd.DataFrame | None:
+    """The table as a DataFrame of pandas; None if it has not two dimensions.
+
+    Columns of objects get the dtype that their values have.
+    """
+    import pandas as pd
+
+    if is_polars(table):
+        columns = {name: table[name].to_numpy() for name in table.columns}
+        return _inferred(pd.DataFrame(columns))
+    if hasattr(table, "columns"):
+        return _inferred(table)
+    if sparse.issparse(table):
+        table = table.toarray()
+    elif not hasattr(table, "__array__"):
+        table = np.asarray(table, dtype=object)
+    table = np.asarray(table)
+    if table.ndim != 2:
+        return None
+    return _inferred(pd.DataFrame(table, dtype=table.dtype))
+
+
+def _inferred(frame: pd.DataFrame) -> pd.DataFrame:
+    """Columns of objects with the dtype of their values; text stays as it is."""
+    from pandas.api.types import is_string_dtype
+
+    inferred, frame = frame.infer_objects(), frame.copy(deep=False)
+    for j, dtype in enumerate(frame.dtypes):
+        if dtype.kind == "O" and not is_string_dtype(inferred.iloc[:, j]):
+            frame.isetitem(j, inferred.iloc[:, j].array)
+    return frame
+
+
+def _categorical_columns(frame: pd.DataFrame, categorical_features: Any) -> list[int]:
+    """Positions of the categorical columns."""
+    from pandas.api.types import is_bool_dtype, is_object_dtype, is_string_dtype
+
+    n_columns = frame.shape[1]
+    if isinstance(categorical_features, str):
+        if categorical_features != "auto":
+            raise ValueError(
+                "categorical_features must be 'auto', a mask, positions or names; got "
+                f"{categorical_features!r}."
             )
+        return [
+            j
+            for j, dtype in enumerate(frame.dtypes)
+            if str(dtype) == "category"
+            or is_object_dtype(dtype)
+            or is_string_dtype(dtype)
+            or is_bool_dtype(dtype)
+        ]
+    wanted = np.asarray(categorical_features)
+    if wanted.dtype.kind == "b" and len(wanted) == n_columns:
+        return np.flatnonzero(wanted).tolist()
+    if wanted.dtype.kind in "iu" and np.all((-n_columns <= wanted) & (wanted < n_columns)):
+        return sorted({int(j) % n_columns for j in wanted})
+    positions = {str(name): j for j, name in enumerate(frame.columns)}
+    unknown = [str(name) for name in wanted if str(name) not in positions]
+    if wanted.dtype.kind not in "OUST" or unknown:
+        raise ValueError(
+            f"categorical_features={categorical_features!r} is no mask, positions or names "
+            f"of columns of a table of {n_columns} columns."
+        )
+    return sorted({positions[str(name)] for name in wanted})
+
+
+def _categories(column: pd.Series) -> list[Any]:
+    """Observed categories of a column: sorted, or as they come where they cannot be."""
+    import pandas as pd
+
+    if str(column.dtype) == "category":
+        column = column.cat.remove_unused_categories()
+    try:
+        categories = pd.Categorical(column).categories.tolist()
+    except TypeError as error:  # a dict is no category
+        raise TypeError(
+            f"Column {column.name!r}: argument must be a string or a number; {error}."
+        ) from error
+    if len(categories) == len(column) >= IDENTIFIER_ROWS:
+        raise ValueError(
+            f"Column {column.name!r} holds {categories[0]!r} and another category in each "
+            "row: it names rows. Drop it, or turn it into numbers if it is a quantity."
+        )
+    return categories
+
+
+def _codes(column: pd.Series, categories: list[Any], side: str) -> np.ndarray:
+    """Code of each value, NaN where it is missing."""
+    import pandas as pd
+
+    codes = pd.Index(categories, dtype=object).get_indexer(column.astype(object))
+    known = (codes >= 0) | column.isna().to_numpy()
+    if not known.all():
+        unknown = column[~known].iloc[0]
+        raise ValueError(
+            f"{side} holds {unknown!r} in column {column.name!r}, where only these "
+            f"categories are known: {categories[:10]}."
+        )
+    return np.where(codes >= 0, codes, np.nan)
+
+
+def _numpy_dtype(dtype: Any) -> np.dtype:
+    return dtype if isinstance(dtype, np.dtype) else np.dtype(object)
+
+
+def _plain(value: Any, what: str) -> Any:
+    value = getattr(value, "item", lambda: value)()
+    if not isinstance(value, (str, int, float)):
+        raise TypeError(f"Only {what} that are text or numbers can be saved.")
+    return value
+
+
+def _dtype_to_json(dtype: Any) -> Any:
+    """A dtype as text, with the categories of those that have them."""
+    if str(dtype) == "category":
+        values = [_plain(value, "categories") for value in dtype.categories]
+        return {"pandas": "category", "categories": values, "ordered": dtype.ordered}
+    if hasattr(dtype, "base_type"):
+        name = str(dtype.base_type())
+        return {
+            "polars": name,
+            "categories": list(dtype.categories) if name == "Enum" else None,
+        }
+    return str(dtype)
+
+
+def _dtype_from_json(saved: Any) -> Any:
+    if isinstance(saved, str):
         import pandas as pd
 
-        return pd.DataFrame(rows, columns=self.columns).astype(self.dtypes)
+        return pd.api.types.pandas_dtype(saved)
+    if "pandas" in saved:
+        import pandas as pd
+
+        return pd.CategoricalDtype(saved["categories"], saved["ordered"])
+    import polars as pl
+
+    dtype = getattr(pl, saved["polars"])
+    return dtype if saved["categories"] is None else dtype(saved["categories"])

@@ -11,18 +11,21 @@ from typing import Any
 
 import numpy as np
 from imblearn.over_sampling.base import BaseOverSampler
+from imblearn.utils import check_target_type
 from numpy.typing import ArrayLike
 from scipy import sparse
+from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import validate_data
 
 from ._drawing import CheckedDraws
-from ._frames import TableFormat, is_polars, polars_to_pandas
+from ._frames import TableFormat, is_polars
 from ._groups import check_groups, extend_groups
 from ._prior import Prior, resolve_prior, target_counts
 from ._saving import Arrays, read, write
 from ._state import params_from_json, params_to_json, restore, state_of
-from ._tabular import TabularGAN, check_layers, refuse_categories
+from ._tabular import TabularGAN, check_layers
 from ._warnings import DiagnosisWarning
 from .adversarial import single_thread
 from .checks import Diagnosis, diagnose_classes
@@ -73,6 +76,10 @@ class GANOverSampler(BaseOverSampler):
         Critic steps for each generator step.
     start : {"copula", "normal"}, default="copula"
         Where the generator starts.
+    categorical_features : "auto" or array-like, default="auto"
+        Columns that hold categories, as `SMOTENC` has them: a mask, positions, or names.
+        "auto" takes those of DataFrames whose dtype is category, string, object or bool,
+        and of arrays of objects those that hold no numbers.
     shrinkage : float, default=0.5
         Weight of the pooled within-class covariance in that of a class of many rows, in
         [0, 1]; it grows as the class gets smaller, and is 1 below 6 rows.
@@ -183,6 +190,7 @@ class GANOverSampler(BaseOverSampler):
         penalty: float | None = None,
         n_critic: int = 2,
         start: str = "copula",
+        categorical_features: Any = "auto",
         shrinkage: float = 0.5,
         n_components: int = 32,
         hidden_layer_sizes: tuple[int, ...] = (128, 128, 128),
@@ -205,6 +213,7 @@ class GANOverSampler(BaseOverSampler):
         self.penalty = penalty
         self.n_critic = n_critic
         self.start = start
+        self.categorical_features = categorical_features
         self.shrinkage = shrinkage
         self.n_components = n_components
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -220,8 +229,9 @@ class GANOverSampler(BaseOverSampler):
         self.verbose = verbose
         self.random_state = random_state
 
+    @_fit_context(prefer_skip_nested_validation=True)
     def fit_resample(
-        self, X: Any, y: ArrayLike, *, groups: ArrayLike | None = None
+        self, X: Any, y: Any, *, groups: ArrayLike | None = None
     ) -> tuple[Any, Any]:
         """Train the generator and return the rows given followed by synthetic ones.
 
@@ -249,14 +259,46 @@ class GANOverSampler(BaseOverSampler):
             If X holds NaN or infinity, y only one class, lengths differ, or the classes
             wanted cannot be reached by adding rows.
         """
-        refuse_categories(X)
-        if is_polars(X) or is_polars(y):
-            return self._fit_resample_polars(X, y, groups)
-        X_resampled, y_resampled = super().fit_resample(X, y, groups=groups)
-        if hasattr(X, "columns"):
-            # The rows of X itself on top: one array would round large integers.
-            X_resampled = self._stack(X, X_resampled.iloc[len(X) :])
-        return X_resampled, y_resampled
+        self._format = TableFormat(X, self.categorical_features)
+        labels: Any = y
+        if is_polars(y):
+            labels = labels.to_numpy()
+        X_resampled, y_resampled = super().fit_resample(
+            self._format.to_numbers(X), labels, groups=groups
+        )
+        if is_polars(y):
+            y_resampled = y.__class__(y.name, y_resampled, dtype=y.dtype)
+        if self._format.is_plain:
+            return X_resampled, y_resampled
+        # The rows of X itself on top: numbers would round large integers.
+        new = np.asarray(X_resampled)[self.is_synthetic_]
+        if self.gan_ is not None:
+            self.gan_.format_ = self._format
+            if hasattr(self, "feature_names_in_"):
+                self.gan_.feature_names_in_ = self.feature_names_in_
+        return self._format.stack(X, new), y_resampled
+
+    def fit(self, X: Any, y: ArrayLike, **params: Any) -> GANOverSampler:
+        """Check the input only; `fit_resample` is what does the work.
+
+        Parameters
+        ----------
+        X : {array-like, dataframe, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+
+        Returns
+        -------
+        self : GANOverSampler
+        """
+        numbers = TableFormat(X, self.categorical_features).to_numbers(X)
+        return super().fit(numbers, y, **params)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
+        return tags
 
     def save(
         self, path: str | os.PathLike[str], *, store_quantiles: int | None = None
@@ -312,32 +354,14 @@ class GANOverSampler(BaseOverSampler):
             sampler.history_ = sampler.gan_.history_
         return sampler
 
-    def _fit_resample_polars(
-        self, X: Any, y: Any, groups: ArrayLike | None
-    ) -> tuple[Any, Any]:
-        """By way of pandas; X, y or both come back as polars."""
-        X_pandas, y_pandas = (
-            polars_to_pandas(side) if is_polars(side) else side for side in (X, y)
+    def _check_X_y(
+        self, X: Any, y: Any, accept_sparse: Any = None
+    ) -> tuple[Any, np.ndarray, bool]:
+        y, is_one_vs_all = check_target_type(y, indicate_one_vs_all=True)
+        X, y = validate_data(
+            self, X=X, y=y, accept_sparse=["csr", "csc"], ensure_all_finite="allow-nan"
         )
-        X_resampled, y_resampled = self.fit_resample(X_pandas, y_pandas, groups=groups)
-        if is_polars(X):
-            new = X_resampled.iloc[len(X) :].to_numpy()
-            X_resampled = self._stack(X, TableFormat(X).build(new))
-        if is_polars(y):
-            y_resampled = y.__class__(y.name, y_resampled.to_numpy(), dtype=y.dtype)
-        return X_resampled, y_resampled
-
-    def _stack(self, X: Any, new: Any) -> Any:
-        """Stack frames, and let the generator sample frames like X."""
-        if self.gan_ is not None:
-            self.gan_.format_ = TableFormat(X)
-            if hasattr(self, "feature_names_in_"):
-                self.gan_.feature_names_in_ = self.feature_names_in_
-        if is_polars(X):
-            return X.vstack(new)
-        import pandas as pd
-
-        return pd.concat([X, new], ignore_index=True)
+        return X, y, is_one_vs_all
 
     def _fit_resample(
         self, X: Any, y: np.ndarray, groups: ArrayLike | None = None
@@ -395,7 +419,7 @@ class GANOverSampler(BaseOverSampler):
                 synthetic,
                 classes=labels,
                 groups=groups,
-                feature_names=getattr(self, "feature_names_in_", None),
+                format_=self._format,
                 alpha=DIAGNOSIS_ALPHA,
                 n_permutations=DIAGNOSIS_EXCHANGES,
                 rng=rng,
@@ -427,4 +451,6 @@ class GANOverSampler(BaseOverSampler):
     def _make_gan(self, rng: np.random.RandomState) -> TabularGAN:
         shared = TabularGAN._get_param_names()
         params = {name: getattr(self, name) for name in shared}
+        # In numbers, categories are codes in known columns.
+        params["categorical_features"] = list(self._format.categories)
         return TabularGAN(**{**params, "random_state": rng.randint(2**31 - 1)})

@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import uuid
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
+
+from ._files import replacing
 
 VERSION = 1
 """Of the layout of files; raised when an older reader would misread a newer file."""
@@ -36,13 +37,8 @@ def write(
     """
     file = {"kind": kind, "version": VERSION, "state": state}
     content = _serialize(file, arrays)
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    try:
+    with replacing(path) as temporary:
         temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], Arrays]:

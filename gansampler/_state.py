@@ -18,6 +18,7 @@ from .adversarial import ConditionalMLP, Critic, History
 _OWN_ARRAYS = ("class_prior", "is_learned", "location", "scale_tril", "scale")
 _SCORES_ARRAYS = ("quantiles", "is_integer", "is_discrete")
 _ENCODER_ARRAYS = ("mean", "components", "remainder")
+_COLUMNS_ARRAYS = ("numeric", "fill", "column", "level", "base", "share", "threshold")
 
 
 def params_to_json(estimator: Any) -> dict[str, Any]:
@@ -86,6 +87,8 @@ def state_of(gan: Any, store_quantiles: int | None) -> tuple[dict[str, Any], Arr
     arrays = {name: getattr(gan, f"{name}_") for name in _OWN_ARRAYS}
     arrays |= {f"scores.{n}": getattr(scores, f"{n}_") for n in _SCORES_ARRAYS}
     arrays |= {f"encoder.{n}": getattr(gan.encoder_, f"{n}_") for n in _ENCODER_ARRAYS}
+    columns = gan.encoder_.columns_
+    arrays |= {f"columns.{n}": getattr(columns, f"{n}_") for n in _COLUMNS_ARRAYS}
     for name in ("residual", "critic"):
         module = getattr(gan, f"{name}_")
         arrays |= {f"{name}.{k}": v.numpy() for k, v in module.state_dict().items()}
@@ -102,7 +105,11 @@ def restore(gan: Any, state: dict[str, Any], arrays: Arrays) -> None:
         gan.feature_names_in_ = np.array(state["feature_names_in"], dtype=object)
     for name in _OWN_ARRAYS:
         setattr(gan, f"{name}_", arrays[name])
-    gan.encoder_ = TableEncoder()
+    gan.encoder_ = TableEncoder(list(gan.format_.categories))
+    columns = gan.encoder_.columns_
+    columns.n_columns_ = gan.n_features_in_
+    for name in _COLUMNS_ARRAYS:
+        setattr(columns, f"{name}_", arrays[f"columns.{name}"])
     gan.encoder_.scores_ = NormalScores()
     gan.encoder_.scores_.n_rows_ = state["n_rows"]
     for name in _SCORES_ARRAYS:

@@ -47,6 +47,9 @@ from .adversarial import (
     train,
 )
 
+REFERENCE_DRAWS = 2000
+"""Rows of each class drawn to learn when a category is to be chosen."""
+
 ROWS_PER_STEP = 40
 """Training rows for each step between two scores: many rows are worth more patience."""
 
@@ -76,6 +79,10 @@ class TabularGAN(BaseEstimator):
     start : {"copula", "normal"}, default="copula"
         Where the generator starts: the class-conditional Gaussian copula, or a standard
         normal that knows nothing of classes and dependence.
+    categorical_features : "auto" or array-like, default="auto"
+        Columns that hold categories: a mask, positions, or names. "auto" takes those of
+        DataFrames whose dtype is category, string, object or bool, and of arrays of
+        objects those that hold no numbers.
     shrinkage : float, default=0.5
         Weight of the pooled within-class covariance in that of a class of many rows, in
         [0, 1]; it grows as the class gets smaller, and is 1 below 6 rows.
@@ -163,6 +170,7 @@ class TabularGAN(BaseEstimator):
         "penalty": [Interval(Real, 0, None, closed="left"), None],
         "n_critic": [Interval(Integral, 1, None, closed="left")],
         "start": [StrOptions({"copula", "normal"})],
+        "categorical_features": ["array-like", StrOptions({"auto"})],
         "shrinkage": [Interval(Real, 0, 1, closed="both")],
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "hidden_layer_sizes": ["array-like"],
@@ -185,6 +193,7 @@ class TabularGAN(BaseEstimator):
         penalty: float | None = None,
         n_critic: int = 2,
         start: str = "copula",
+        categorical_features: Any = "auto",
         shrinkage: float = 0.5,
         n_components: int = 32,
         hidden_layer_sizes: tuple[int, ...] = (128, 128, 128),
@@ -203,6 +212,7 @@ class TabularGAN(BaseEstimator):
         self.penalty = penalty
         self.n_critic = n_critic
         self.start = start
+        self.categorical_features = categorical_features
         self.shrinkage = shrinkage
         self.n_components = n_components
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -216,6 +226,13 @@ class TabularGAN(BaseEstimator):
         self.device = device
         self.verbose = verbose
         self.random_state = random_state
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
+        return tags
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -248,11 +265,12 @@ class TabularGAN(BaseEstimator):
         rows, codes, group_of = self._validate(X, y, groups)
         rng = check_random_state(self.random_state)
         with isolated(rng.randint(2**31 - 1), device):
-            self.encoder_ = TableEncoder()
-            latent = self.encoder_.fit_transform(rows, rng)
+            self.encoder_ = TableEncoder(list(self.format_.categories))
+            latent = self.encoder_.fit_transform(rows, codes, rng)
             self._play(latent, codes, group_of, rng, device)
             # What the game learned holds beside a start that has seen every row.
             self.location_, self.scale_tril_ = self._fit_start(latent, codes)
+            self._calibrate(rng)
         return self
 
     def sample(
@@ -309,7 +327,13 @@ class TabularGAN(BaseEstimator):
         ndarray of shape (n_samples,)
         """
         check_is_fitted(self)
-        rows = validate_data(self, X, dtype=np.float64, reset=False)
+        rows = validate_data(
+            self,
+            self.format_.to_numbers(X),
+            dtype=np.float64,
+            reset=False,
+            ensure_all_finite="allow-nan",
+        )
         with single_thread():
             latent = self.encoder_.transform(rows)[:, : len(self.scale_)] / self.scale_
         if y is not None:
@@ -379,7 +403,11 @@ class TabularGAN(BaseEstimator):
         return gan
 
     def draw_(self, codes: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
-        """Draw one row for each class code, shape (len(codes), n_features)."""
+        """Draw one row for each class code, in numbers, (len(codes), n_features)."""
+        latent = self._draw_latent(codes, rng)
+        return self.encoder_.inverse_transform(latent, codes, rng).astype(self._dtype)
+
+    def _draw_latent(self, codes: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
         noise = rng.standard_normal((len(codes), self.location_.shape[1]))
         latent = np.empty_like(noise)
         for c in np.unique(codes):
@@ -392,14 +420,26 @@ class TabularGAN(BaseEstimator):
                 residual = self.residual_(z, torch.as_tensor(codes))
             learned = self.is_learned_[codes, None]
             latent[:, :r] += learned * residual.double().numpy() * self.scale_
-        return self.encoder_.inverse_transform(latent, rng).astype(self._dtype)
+        return latent
+
+    def _calibrate(self, rng: np.random.RandomState) -> None:
+        """Let categories and missing values come as often as in each class."""
+        if self.encoder_.columns_.has_indicators:
+            codes = range(len(self.classes_))
+            drawn = [self._draw_latent(np.full(REFERENCE_DRAWS, c), rng) for c in codes]
+            self.encoder_.calibrate(drawn, rng)
 
     def _validate(
         self, X: ArrayLike, y: ArrayLike | None, groups: ArrayLike | None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        refuse_categories(X)
-        self.format_ = TableFormat(X)
-        rows = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
+        self.format_ = TableFormat(X, self.categorical_features)
+        rows = validate_data(
+            self,
+            self.format_.to_numbers(X),
+            dtype=[np.float64, np.float32],
+            ensure_min_samples=2,
+            ensure_all_finite="allow-nan",
+        )
         self._dtype = rows.dtype
         labels = np.zeros(len(rows), dtype=int)
         if y is not None:
@@ -562,15 +602,4 @@ def check_layers(sizes: Any) -> None:
         raise ValueError(
             "hidden_layer_sizes must hold at least one width, each a positive integer; "
             f"got {sizes!r}."
-        )
-
-
-def refuse_categories(X: Any) -> None:
-    """Refuse categorical columns of a DataFrame: a number between codes is no category."""
-    columns = getattr(X, "columns", [])
-    dtypes = [str(dtype) for dtype in getattr(X, "dtypes", [])] if len(columns) else []
-    bad = [name for name, dtype in zip(columns, dtypes, strict=True) if dtype == "category"]
-    if bad:
-        raise ValueError(
-            f"Columns {bad} are categorical; encode them as numbers (one-hot, say) first."
         )

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from ._files import replacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +20,9 @@ NOT_HEALTHY = 1
 BAD_INPUT = 2
 MISSING = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "<NA>"]
 """What counts as missing in a feature column."""
+
+IDENTIFIER_ROWS = 20
+"""Rows from which on text that differs in every one of them is taken for a name."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -159,7 +161,7 @@ def _oversample(arguments: argparse.Namespace) -> int:
     result.loc[synthetic, ORIGIN] = [
         f"synthetic class={label} seed={arguments.seed}" for label in y_new[synthetic]
     ]
-    with _replacing(arguments.out) as path:
+    with replacing(arguments.out) as path:
         result.to_csv(path, index=False)
     print(_counts("before", y), _counts("after", y_new), sep="\n")
     for label, rate in sampler.acceptance_rate_.items():
@@ -181,11 +183,13 @@ def _diagnose(arguments: argparse.Namespace) -> int:
 
     aside = [name for name in (arguments.id, arguments.group) if name is not None]
     table, X, y = _read_labelled(arguments.real, arguments.target, aside)
-    X_new, y_new, is_ours = _read_synthetic(arguments.synthetic, arguments.target, aside)
+    X_new, y_new, is_ours = _read_synthetic(
+        arguments.synthetic, arguments.target, aside, like=X
+    )
     X_holdout, y_holdout = None, None
     if arguments.holdout is not None:
         X_holdout, y_holdout, _ = _read_synthetic(
-            arguments.holdout, arguments.target, aside
+            arguments.holdout, arguments.target, aside, like=X
         )
     diagnosis = diagnose(
         X,
@@ -228,10 +232,13 @@ def _write_report(diagnosis: Any, path: Path) -> None:
 
 
 def _read_labelled(
-    path: Path, target: str, aside: list[str]
+    path: Path, target: str, aside: list[str], categories: list[str] | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
-    """Read a table; return it, its features, all numeric, and its labels as text."""
-    table = _read(path, as_text=[target, *aside])
+    """Read a table; return it, its features, and its labels as text.
+
+    Features that are text are categories, and so are the columns said to be.
+    """
+    table = _read(path, [target, *aside], categories)
     for name in [target, *aside]:
         if name not in table.columns:
             raise ValueError(
@@ -245,21 +252,24 @@ def _read_labelled(
             "label them."
         )
     X = table.drop(columns=[target, *aside])
-    _check_numeric(X.drop(columns=ORIGIN, errors="ignore"))
+    _check_features(path, X.drop(columns=ORIGIN, errors="ignore"))
     return table, X, y
 
 
 def _read_synthetic(
-    path: Path, target: str, aside: list[str]
+    path: Path, target: str, aside: list[str], like: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.Series, bool]:
     """Read features and labels, without the columns set aside and without real rows.
+
+    Columns that are text in the table `like` are read as text.
 
     The flag tells a table that `gansampler oversample` wrote.
     """
     import pandas as pd
 
     there = pd.read_csv(path, nrows=0).columns
-    table, X, y = _read_labelled(path, target, [name for name in aside if name in there])
+    aside = [name for name in aside if name in there]
+    table, X, y = _read_labelled(path, target, aside, _text_columns(like))
     is_ours = ORIGIN in table.columns
     if is_ours:
         made = table[ORIGIN] != "real"
@@ -339,31 +349,51 @@ def _training_story(gan: Any) -> str:
     return f"the game's step {gan.best_iter_} of {gan.n_iter_} did best on held-out rows"
 
 
-def _read(path: Path, as_text: list[str]) -> pd.DataFrame:
-    """Read a table whose labels and identifiers stay the text they are, 007 and NA too."""
+def _read(path: Path, as_text: list[str], categories: list[str] | None) -> pd.DataFrame:
+    """Read a table whose labels and identifiers stay the text they are, 007 and NA too.
+
+    Whole numbers stay whole beside missing values.
+    """
     import pandas as pd
 
     try:
         header = pd.read_csv(path, nrows=0).columns
         missing = {name: MISSING for name in header if name not in as_text}
-        dtype = {name: str for name in as_text if name in header}
-        return pd.read_csv(path, dtype=dtype, keep_default_na=False, na_values=missing)
+        dtype = {name: str for name in [*as_text, *(categories or [])] if name in header}
+        return pd.read_csv(
+            path,
+            dtype=dtype,
+            keep_default_na=False,
+            na_values=missing,
+            dtype_backend="numpy_nullable",
+        )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not a readable CSV table: {error}") from error
 
 
-def _check_numeric(X: pd.DataFrame) -> None:
+def _check_features(path: Path, X: pd.DataFrame) -> None:
+    """Refuse columns of text that are no categories."""
+    import pandas as pd
+
     if X.shape[1] == 0:
         raise ValueError("the table has no feature column.")
-    bad = X.select_dtypes(exclude=["number", "bool"]).columns
-    if len(bad):
-        raise ValueError(
-            f"columns {_some(bad)} are not numeric; encode or drop them, or name the "
-            "column of identifiers with --id."
-        )
-    bad = X.columns[X.isna().any()]
-    if len(bad):
-        raise ValueError(f"columns {_some(bad)} hold missing values; fill them first.")
+    for name in _text_columns(X):
+        values = X[name].dropna()
+        is_number = pd.to_numeric(values, errors="coerce").notna()
+        if len(values) / 2 <= is_number.sum() < len(values):
+            raise ValueError(
+                f"{path}: column {name!r} holds the text {values[~is_number].iloc[0]!r} "
+                "among numbers; mend it, or leave the field empty if the value is missing."
+            )
+        if values.nunique() == len(X) >= IDENTIFIER_ROWS:
+            raise ValueError(
+                f"{path}: column {name!r} holds another text in every row; give it as "
+                "--id if it names rows, as --group if it names patients, or drop it."
+            )
+
+
+def _text_columns(X: pd.DataFrame) -> list[str]:
+    return X.select_dtypes(["string", "object"]).columns.tolist()
 
 
 def _parse_prior(text: str | None) -> Any:
@@ -390,29 +420,6 @@ def _counts(when: str, y: pd.Series) -> str:
 def _some(names: Any) -> str:
     names = [str(name) for name in names]
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A file beside `path` that takes its name when the block ends well, else vanishes."""
-    handle, name = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix
-    )
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        temporary.chmod(path.stat().st_mode if path.exists() else 0o666 & ~_umask())
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    """Tell the mask of new files; to read it, it has to be set."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _show_warning(message: Any, *_: Any, **__: Any) -> None:

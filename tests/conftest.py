@@ -1,5 +1,6 @@
-"""Data shared by the tests."""
+"""Data and helpers shared by the tests."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,18 @@ def make_table(counts, n_features, seed, labels=None):
     y = codes if labels is None else np.asarray(labels)[codes]
     columns = [f"feature_{j}" for j in range(n_features)]
     return pd.DataFrame(X, columns=columns), pd.Series(y, name="label")
+
+
+def quick(**params):
+    """A sampler that trains briefly: for what does not hang on the length of the game."""
+    # Here, as it loads torch, which not every test needs.
+    from gansampler import GANOverSampler
+
+    return GANOverSampler(**{"max_iter": 20, "random_state": 0, **params})
+
+
+def counts(y):
+    return dict(Counter(np.asarray(y).tolist()))
 
 
 def radmlbench_tables():

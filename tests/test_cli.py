@@ -49,6 +49,27 @@ def test_oversample_to_a_prior_and_size(csv):
     assert shares["yes"] == pytest.approx(0.4, abs=0.01)
 
 
+def test_categories_and_gaps(csv, capsys):
+    table = pd.read_csv(csv)
+    rng = np.random.default_rng(0)
+    table["stage"] = rng.choice(["I", "II", "3", ""], len(table))
+    table["lesions"] = pd.array(rng.integers(1, 9, len(table)), dtype="Int64")
+    table.loc[rng.random(len(table)) < 0.2, ["feature_1", "lesions"]] = pd.NA
+    table.to_csv(csv, index=False)
+    code, out = oversample(csv)
+    assert code == 0, capsys.readouterr().err
+    before, after = (
+        pd.read_csv(path, dtype={"stage": str, "lesions": "Int64"}) for path in (csv, out)
+    )
+    pd.testing.assert_frame_equal(after[before.columns][: len(before)], before)
+    made = after[len(before) :]
+    assert set(made["stage"].dropna()) <= {"I", "II", "3"}
+    assert ".0" not in "".join(pd.read_csv(out, dtype=str)["lesions"].dropna())
+    given = [str(csv), str(out), "--target", "grade", "--id", "patient"]
+    assert cli.main(["diagnose", *given]) in (0, cli.NOT_HEALTHY)
+    assert "class yes" in capsys.readouterr().out
+
+
 def test_labels_and_identifiers_stay_text(csv):
     table = pd.read_csv(csv)
     table["patient"] = [f"{i:03d}" for i in range(len(table))]
@@ -103,6 +124,9 @@ def test_nothing_is_left_half_written(csv, error, monkeypatch):
     assert [path.name for path in csv.parent.iterdir()] == ["in.csv"]
 
 
+NAMES = [f"Patient {i}" for i in range(52)]
+
+
 @pytest.mark.parametrize(
     "arguments, change, message",
     [
@@ -112,8 +136,9 @@ def test_nothing_is_left_half_written(csv, error, monkeypatch):
         (["--target-prior", "half"], None, "got 'half'"),
         (["--target-prior", "no=0.9,yes=0.4"], None, "sum"),
         (["--target-size", "0.5"], None, "target_size"),
-        ([], {"feature_1": "text"}, "columns feature_1 are not numeric"),
-        ([], {"feature_1": np.nan}, "columns feature_1 hold missing values"),
+        ([], {"name": NAMES}, "column 'name' holds another text in every row"),
+        ([], {"dose": ["12,5", *range(51)]}, "holds the text '12,5' among numbers"),
+        ([], {"feature_1": [np.inf, *range(51)]}, "infinity"),
         ([], {"grade": ""}, "'grade' has no class in 52 rows"),
         ([], {"grade": "no"}, "more than 1 class"),
     ],

@@ -188,6 +188,17 @@ def test_json_holds_no_nan_and_reads_back(smote_case, tmp_path):
     assert [v["verdict"] for v in told["verdicts"]] == ["interpolating"] * 2
 
 
+def test_json_is_written_whole_or_not_at_all(smote_case, tmp_path, monkeypatch):
+    diagnosis = diagnose(*smote_case, n_permutations=19, random_state=0)
+    path = tmp_path / "diagnosis.json"
+    path.write_text("precious")
+    monkeypatch.setattr("pathlib.Path.replace", lambda *_: (_ for _ in ()).throw(OSError))
+    with pytest.raises(OSError):
+        diagnosis.to_json(path)
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_text() == "precious"
+
+
 def test_columns_are_taken_by_name(smote_case):
     real, y, new, y_new = smote_case
     one = diagnose(real, y, new, y_new, n_permutations=19, random_state=0)

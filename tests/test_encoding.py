@@ -104,12 +104,14 @@ def test_whole_numbers_stay_whole():
 def test_latent_distances_are_distances_of_scores(shape):
     X = rng_of(0).normal(size=shape)
     encoder = TableEncoder()
-    latent = encoder.fit_transform(X, rng_of(0))
+    latent = encoder.fit_transform(X, np.zeros(len(X), int), rng_of(0))
     scores = encoder.scores_.transform(X)
     gram = (scores - scores.mean(0)) @ (scores - scores.mean(0)).T
     assert_allclose(latent @ latent.T, gram, atol=1e-8)
     assert_allclose(encoder.transform(X), latent, atol=1e-8)
-    assert_allclose(encoder.inverse_transform(latent, rng_of(0)), X, atol=1e-6)
+    assert_allclose(
+        encoder.inverse_transform(latent, np.zeros(len(X), int), rng_of(0)), X, atol=1e-6
+    )
 
 
 def test_remainder_beyond_the_components(monkeypatch):
@@ -117,9 +119,10 @@ def test_remainder_beyond_the_components(monkeypatch):
     monkeypatch.setattr("gansampler._encoding.MAX_COMPONENTS", 3)
     X = rng_of(0).normal(size=(400, 10))
     encoder = TableEncoder()
-    latent = encoder.fit_transform(X, rng_of(0))
+    latent = encoder.fit_transform(X, np.zeros(len(X), int), rng_of(0))
     assert latent.shape == (400, 3)
-    drawn = encoder.inverse_transform(latent[rng_of(1).permutation(400)], rng_of(2))
+    shuffled = latent[rng_of(1).permutation(400)]
+    drawn = encoder.inverse_transform(shuffled, np.zeros(400, int), rng_of(2))
     assert_allclose(drawn.std(axis=0), X.std(axis=0), rtol=0.15)
 
 

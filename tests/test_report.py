@@ -150,7 +150,7 @@ def test_names_are_escaped():
     assert nasty in page.text
 
 
-def test_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+def test_file_is_written_whole_or_not_at_all(tmp_path):
     path = tmp_path / "report.html"
     text = diagnosis_of(3).to_html(path)
     assert path.read_text(encoding="utf-8") == text

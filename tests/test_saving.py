@@ -1,6 +1,7 @@
 """Files of fitted generators: the same rows again, and nothing else is read."""
 
 import json
+import os
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from gansampler import GANOverSampler, TabularGAN
+from gansampler._files import replacing
 
 
 def fitted(X, y, **params):
@@ -163,6 +165,33 @@ def test_unknown_versions_and_kinds_are_refused(saved, tmp_path):
     path.write_text("feature_0,label\n1,2\n")
     with pytest.raises(ValueError, match="not a file of gansampler"):
         TabularGAN.load(path)
+
+
+# Writing
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+def test_an_error_leaves_the_file_as_it_was_and_no_other(tmp_path, error):
+    path = tmp_path / "precious.csv"
+    path.write_text("precious")
+    with pytest.raises(error), replacing(path) as temporary:
+        temporary.write_text("half a")
+        raise error
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_text() == "precious"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other modes")
+def test_a_new_file_has_the_mode_of_any_and_an_old_one_keeps_its_own(tmp_path):
+    new, old, other = (tmp_path / name for name in ("new", "old", "other"))
+    other.touch()
+    old.touch()
+    old.chmod(0o600)
+    for path in (new, old):
+        with replacing(path) as temporary:
+            temporary.write_text("all")
+    assert new.stat().st_mode == other.stat().st_mode
+    assert old.stat().st_mode & 0o777 == 0o600
 
 
 def test_nothing_half_written_is_left(saved, tmp_path, monkeypatch):

@@ -12,7 +12,9 @@ from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
 from .._encoding import NormalScores
+from .._frames import TableFormat
 from .._groups import check_groups
+from .._mixed import MixedColumns
 from ..metrics import mutual_information_difference
 from ._diagnosis import SHOWN_ROWS, Diagnosis
 from ._evidence import Rows, compare_holdout, examine
@@ -48,7 +50,9 @@ def diagnose(
     Parameters
     ----------
     X_real, X_synthetic : array-like of shape (n_real, d), (n_synthetic, d)
-        Finite numbers, with the same columns.
+        With the same columns, of DataFrames by name. Columns of DataFrames whose dtype is
+        category, string, object or bool hold categories, which become columns of zeros and
+        ones, as do missing values.
     y_real, y_synthetic : array-like of shape (n_real,), (n_synthetic,)
         Their classes. A class without synthetic rows is judged collapsed; see `classes`.
     X_holdout, y_holdout : array-like of shape (n_holdout, d), (n_holdout,), default=None
@@ -74,8 +78,8 @@ def diagnose(
     Raises
     ------
     ValueError
-        If columns differ, a side is empty, a synthetic class has no real row, or a value
-        is missing or infinite.
+        If columns differ, a side is empty, a synthetic class or category has no real row,
+        a value is infinite, or one is missing where no real one is.
 
     References
     ----------
@@ -96,9 +100,10 @@ def diagnose(
     >>> diagnose(X[rare], y[rare], X_new, y_new, random_state=0).verdicts_
     {1: 'interpolating'}
     """
-    names = _common_columns(X_real, X_synthetic, X_holdout)
-    real, labels = _check(X_real, y_real, "real", names)
-    new, labels_new = _check(X_synthetic, y_synthetic, "synthetic", names)
+    format_ = TableFormat(X_real)
+    real, labels = _check(X_real, y_real, "real", format_)
+    new, labels_new = _check(X_synthetic, y_synthetic, "synthetic", format_)
+    _refuse_new_gaps(real, new, format_)
     group_of = check_groups(groups, len(real))
     judged = np.unique(labels if classes is None else np.asarray(classes)).tolist()
     without = [label for label in judged if label not in np.unique(labels).tolist()]
@@ -109,14 +114,14 @@ def diagnose(
     if X_holdout is not None:
         if y_holdout is None:
             raise ValueError("X_holdout was given without y_holdout, its classes.")
-        holdout = _check(X_holdout, y_holdout, "holdout", names)
+        holdout = _check(X_holdout, y_holdout, "holdout", format_)
     return diagnose_classes(
         (real, labels),
         (new, labels_new),
         holdout,
         classes=judged,
         groups=group_of,
-        feature_names=names,
+        format_=format_,
         alpha=alpha,
         n_permutations=n_permutations,
         rng=rng,
@@ -130,19 +135,18 @@ def diagnose_classes(
     *,
     classes: list[Any],
     groups: np.ndarray,
-    feature_names: np.ndarray | None,
+    format_: TableFormat,
     alpha: float,
     n_permutations: int,
     rng: np.random.RandomState,
 ) -> Diagnosis:
     """Diagnose some classes only; arguments are taken as checked.
 
-    The other classes of the real rows serve to tell whose rows the synthetic ones are.
+    Rows are in numbers, as `format_` has them. The other classes of the real rows serve to
+    tell whose rows the synthetic ones are.
     """
     X, y = real
     X_new, y_new = synthetic
-    if feature_names is None:
-        feature_names = _numbered(X.shape[1])
     known = np.unique(y).tolist()
     unknown = sorted(set(np.unique(y_new).tolist()) - set(known), key=str)
     if unknown:
@@ -151,13 +155,15 @@ def diagnose_classes(
         )
     # From the rows of all sides: ranks among the real rows alone would put fresh rows
     # farther out than those they are compared with.
-    pooled = [X, X_new] if holdout is None else [X, X_new, holdout[0]]
+    sides = [X, X_new] if holdout is None else [X, X_new, holdout[0]]
+    pooled = np.concatenate(sides)
+    columns = MixedColumns(list(format_.categories)).fit(pooled)
     scores = NormalScores()
-    scores.fit_transform(np.concatenate(pooled), rng)
+    scores.fit_transform(columns.transform(pooled), rng)
 
     def rows(side: tuple[np.ndarray, np.ndarray], label: Any) -> Rows:
         mine = np.flatnonzero(side[1] == label)
-        values = side[0][mine]
+        values = columns.transform(side[0][mine])
         group_of = groups[mine] if side is real else None
         return Rows(values, scores.transform(values), mine, group_of)
 
@@ -183,7 +189,8 @@ def diagnose_classes(
         if label in classes
     }
     information = _information(pairs, rng)
-    return Diagnosis(evidence, information, shown, feature_names, alpha)
+    names = columns.names(_feature_names(format_, X.shape[1]), format_.categories)
+    return Diagnosis(evidence, information, shown, np.array(names, dtype=object), alpha)
 
 
 def _information(
@@ -219,39 +226,48 @@ def _label_noise(
 
 
 def _check(
-    X: Any, y: ArrayLike, side: str, names: np.ndarray
+    X: Any, y: ArrayLike, side: str, format_: TableFormat
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Finite numbers in the order of the real columns, and their labels."""
-    if hasattr(X, "columns"):
-        X = X[list(names)]
-    rows = check_array(X, dtype=np.float64, input_name=f"X_{side}")
-    if rows.shape[1] != len(names):
-        raise ValueError(f"X_{side} has {rows.shape[1]} columns; X_real has {len(names)}.")
+    """Rows in numbers, in the order of the real columns, and their labels."""
+    name = f"X_{side}"
+    numbers = format_.to_numbers(_in_order(X, name, format_), name)
+    rows = check_array(
+        numbers, dtype=np.float64, input_name=name, ensure_all_finite="allow-nan"
+    )
+    n_columns = len(format_.dtypes)
+    if n_columns and rows.shape[1] != n_columns:
+        raise ValueError(f"{name} has {rows.shape[1]} columns; X_real has {n_columns}.")
     labels = column_or_1d(y, warn=True)
     check_consistent_length(rows, labels)
     return rows, labels
 
 
-def _common_columns(X_real: Any, *others: Any) -> np.ndarray:
-    """Names of the columns of the real rows, after a look at those of the others."""
-    columns = getattr(X_real, "columns", None)
-    if columns is None:
-        n_columns = np.shape(X_real)[1] if np.ndim(X_real) == 2 else 0
-        return _numbered(n_columns)
-    names = list(columns)
-    for side, X in zip(("synthetic", "holdout"), others, strict=True):
-        theirs = getattr(X, "columns", None)
-        if theirs is None:
-            continue
-        missing = [name for name in names if name not in set(theirs)]
-        extra = [name for name in theirs if name not in set(names)]
-        if missing or extra:
-            raise ValueError(
-                f"X_{side} has other columns than X_real: without {missing[:5]}, with "
-                f"{extra[:5]} besides. Give both the same columns."
-            )
-    return np.array(names, dtype=object)
+def _refuse_new_gaps(real: np.ndarray, new: np.ndarray, format_: TableFormat) -> None:
+    gaps = np.isnan(new).any(axis=0) & ~np.isnan(real).any(axis=0)
+    if gaps.any():
+        name = _feature_names(format_, real.shape[1])[gaps.argmax()]
+        raise ValueError(
+            f"X_synthetic contains NaN in {name!r}, where X_real has no missing value. "
+            "Mend the generator, or fill or drop what it left open."
+        )
 
 
-def _numbered(n_columns: int) -> np.ndarray:
-    return np.array([f"feature {j}" for j in range(n_columns)])
+def _in_order(X: Any, name: str, format_: TableFormat) -> Any:
+    """Columns in the order of the real ones, by name where both sides have names."""
+    names, theirs = list(format_.columns), list(getattr(X, "columns", []))
+    if not names or not theirs or max(len(set(names)), len(set(theirs))) < len(names):
+        return X
+    missing = [column for column in names if column not in set(theirs)]
+    extra = [column for column in theirs if column not in set(names)]
+    if missing or extra:
+        raise ValueError(
+            f"{name} has other columns than X_real: without {missing[:5]}, with "
+            f"{extra[:5]} besides. Give both the same columns."
+        )
+    return X[names]
+
+
+def _feature_names(format_: TableFormat, n_columns: int) -> list[str]:
+    if format_.is_frame:
+        return [str(name) for name in format_.columns]
+    return [f"feature {j}" for j in range(n_columns)]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from .._files import replacing
 from ._evidence import Evidence, Rows
 from ._verdicts import ADVICE, VERDICTS, verdict
 
@@ -122,10 +122,14 @@ class Diagnosis:
         }
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
-        """Return `to_dict` as JSON text, and write it to `path` where one is given."""
+        """Return `to_dict` as JSON text, and write it to `path` where one is given.
+
+        The file is there whole, or as it was before.
+        """
         text = json.dumps(self.to_dict(), indent=1, allow_nan=False)
         if path is not None:
-            Path(path).write_text(text + "\n", encoding="utf-8")
+            with replacing(path) as temporary:
+                temporary.write_text(text + "\n", encoding="utf-8")
         return text
 
     def to_html(self, path: str | os.PathLike[str] | None = None) -> str:
@@ -134,8 +138,7 @@ class Diagnosis:
         Parameters
         ----------
         path : path-like, default=None
-            Where to write it as well. The file is there whole or not at all, and one that
-            was there before is replaced.
+            Where to write it as well. The file is there whole, or as it was before.
 
         Returns
         -------
@@ -146,11 +149,12 @@ class Diagnosis:
         ImportError
             If matplotlib is not installed; it comes with ``gansampler[plot]``.
         """
-        from ..report import facts, html, write_whole
+        from ..report import facts, html
 
         text = html(facts(self))
         if path is not None:
-            write_whole(Path(path), text)
+            with replacing(path) as temporary:
+                temporary.write_text(text, encoding="utf-8", newline="\n")
         return text
 
     def plot_distances(self, label: Any, ax: Axes | None = None) -> Figure:

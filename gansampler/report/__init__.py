@@ -1,7 +1,7 @@
 """Reports: from a diagnosis to facts, from facts to pictures, from both to a page."""
 
 from ._facts import facts
-from ._html import html, write_whole
+from ._html import html
 from ._plots import (
     plot_correlations,
     plot_distances,
@@ -18,5 +18,4 @@ __all__ = [
     "plot_marginals",
     "plot_projection",
     "plot_training",
-    "write_whole",
 ]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ._facts import shorten
+from ._style import MINUS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 REAL, SYNTHETIC, BETWEEN = "#0072B2", "#D55E00", "#333333"
 OTHERS, FAINT, INK = "#C9CDD2", "#E4E6E9", "#333333"
 SERIES = ("#333333", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0072B2")
-
-MINUS = "\N{MINUS SIGN}"
 
 WIDTH = 7.6
 """Inches: the width of a page of text, so that type comes out as large as it is set."""

@@ -1,0 +1,192 @@
+"""Categories and missing values as columns of finite numbers, and back.
+
+Every category but the most common one of its column, and "missing", becomes an indicator
+column. What is drawn for it is a score; the rows with the highest scores get the category.
+How many those are is learned for every class, so categories and missing values come as
+often as they do in the class, and with the values of the other columns they go with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from scipy.stats import rankdata
+from sklearn.metrics.pairwise import nan_euclidean_distances
+
+MAX_DONORS = 1000
+"""Rows that fill the gaps of others, at most."""
+
+
+class MixedColumns:
+    """Columns with categories and missing values <-> columns of finite numbers.
+
+    A table of numbers without gaps passes unchanged.
+
+    Parameters
+    ----------
+    categorical : sequence of int
+        Columns that hold codes of categories.
+
+    Attributes
+    ----------
+    n_columns_ : int
+    numeric_ : ndarray of int, shape (n_numeric,)
+        Columns of numbers; they come first.
+    fill_ : ndarray of shape (n_numeric,)
+        Their medians.
+    column_, level_ : ndarray of shape (n_indicators,)
+        Column and category of each indicator, NaN for "missing"; those of a column stand
+        together, the rarest first.
+    base_ : ndarray of shape (n_columns,)
+        Most common category of each categorical column, NaN for the others.
+    share_, threshold_ : ndarray of shape (n_classes, n_indicators)
+        Share of a class that an indicator takes of the rows that those before it leave,
+        and the score from which on it does.
+    """
+
+    def __init__(self, categorical: Sequence[int] = ()) -> None:
+        self.categorical = np.asarray(categorical, dtype=int)
+
+    @property
+    def has_indicators(self) -> bool:
+        return len(self.column_) > 0
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether the table is one of numbers without gaps."""
+        return not self.has_indicators and len(self.numeric_) == self.n_columns_
+
+    def fit(self, X: np.ndarray) -> MixedColumns:
+        """Learn the categories of X, shape (n, d), and which columns have gaps."""
+        self.n_columns_ = X.shape[1]
+        self.numeric_ = np.setdiff1d(np.arange(X.shape[1]), self.categorical)
+        self.base_ = np.full(X.shape[1], np.nan)
+        pairs = []
+        for j in range(X.shape[1]):
+            is_categorical = j in self.categorical
+            if not is_categorical and not np.isnan(X[:, j]).any():
+                continue
+            seen = X[:, j] if is_categorical else np.where(np.isnan(X[:, j]), np.nan, 0.0)
+            levels, counts = np.unique(seen, return_counts=True)
+            levels = levels[np.argsort(counts, kind="stable")]
+            if is_categorical:
+                self.base_[j] = levels[-1]
+                levels = levels[:-1]
+            pairs += [(j, level) for level in levels if is_categorical or np.isnan(level)]
+        self.column_ = np.array([j for j, _ in pairs], dtype=int)
+        self.level_ = np.array([level for _, level in pairs], dtype=float)
+        numeric = X[:, self.numeric_]
+        self.fill_ = np.zeros(len(self.numeric_))
+        for k in np.flatnonzero(~np.isnan(numeric).all(axis=0)):
+            self.fill_[k] = np.nanmedian(numeric[:, k])
+        return self
+
+    def transform(self, X: np.ndarray) -> np.ndarray:
+        """Finite columns, shape (m, n_numeric + n_indicators); gaps get the median."""
+        if self.is_identity and not np.isnan(X).any():
+            return X
+        numeric = X[:, self.numeric_]
+        numeric = np.where(np.isnan(numeric), self.fill_, numeric)
+        return np.hstack([numeric, self._indicators(X)])
+
+    def fit_transform(
+        self, X: np.ndarray, codes: np.ndarray, rng: np.random.RandomState
+    ) -> np.ndarray:
+        """Learn from X, shape (n, d), with a class code for each row.
+
+        Gaps are filled from the most similar row of the class, so that columns stay
+        correlated.
+        """
+        wide = self.fit(X).transform(X)
+        self.share_ = self.threshold_ = np.zeros((codes.max() + 1, len(self.column_)))
+        if self.is_identity:
+            return wide
+        wide[:, : len(self.numeric_)] = _filled(X[:, self.numeric_], wide, codes, rng)
+        indicators = wide[:, len(self.numeric_) :]
+        for c in range(len(self.share_)):
+            mine = indicators[codes == c]
+            for j in np.unique(self.column_):
+                of_column = self.column_ == j
+                counts = mine[:, of_column].sum(axis=0)
+                left = len(mine) - np.concatenate([[0], counts[:-1].cumsum()])
+                self.share_[c, of_column] = counts / np.maximum(left, 1)
+        return wide
+
+    def calibrate(self, scores: Sequence[np.ndarray]) -> None:
+        """Learn thresholds from drawn rows of each class, shape (m, n_wide)."""
+        self.threshold_ = np.empty_like(self.share_)
+        for c, drawn in enumerate(scores):
+            for k, score, is_left in self._walk(drawn):
+                q = self.share_[c, k]
+                some = score[is_left] if is_left.any() else score
+                self.threshold_[c, k] = np.quantile(some, 1 - q, method="lower")
+                if q in (0, 1):
+                    self.threshold_[c, k] = np.inf if q == 0 else -np.inf
+                is_left &= score <= self.threshold_[c, k]
+
+    def inverse_transform(
+        self, wide: np.ndarray, scores: np.ndarray, codes: np.ndarray
+    ) -> np.ndarray:
+        """Rows, shape (m, d), of finite columns and the scores drawn for them."""
+        if self.is_identity:
+            return wide
+        X = np.repeat(self.base_[None], len(wide), axis=0)
+        X[:, self.numeric_] = wide[:, : len(self.numeric_)]
+        for k, score, is_left in self._walk(scores):
+            chosen = is_left & (score > self.threshold_[codes, k])
+            X[chosen, self.column_[k]] = self.level_[k]
+            is_left &= ~chosen
+        return X
+
+    def names(
+        self, columns: Sequence[str], categories: Mapping[int, Sequence[str]]
+    ) -> list[str]:
+        """Names of the finite columns."""
+        names = [str(columns[j]) for j in self.numeric_]
+        for j, level in zip(self.column_, self.level_, strict=True):
+            missing = np.isnan(level)
+            known = categories.get(j)
+            category = level if known is None or missing else known[int(level)]
+            names.append(f"{columns[j]} missing" if missing else f"{columns[j]}={category}")
+        return names
+
+    def _indicators(self, X: np.ndarray) -> np.ndarray:
+        values = X[:, self.column_]
+        return (values == self.level_) | (np.isnan(values) & np.isnan(self.level_))
+
+    def _walk(self, scores: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """Indicators in their order: index, scores, and rows its column has left."""
+        first = len(self.numeric_)
+        is_left = np.empty(0, dtype=bool)
+        for k, j in enumerate(self.column_):
+            if k == 0 or j != self.column_[k - 1]:
+                is_left = np.ones(len(scores), dtype=bool)
+            yield k, scores[:, first + k], is_left
+
+
+def _filled(
+    numeric: np.ndarray, wide: np.ndarray, codes: np.ndarray, rng: np.random.RandomState
+) -> np.ndarray:
+    """Numbers with each gap filled from the nearest row of the class that has a value.
+
+    Nearest in ranks; a row of another class lends only what no row of the class has.
+    """
+    is_gap = np.isnan(numeric)
+    filled = np.where(is_gap, 0.0, numeric)
+    if not is_gap.any():
+        return filled
+    ranks = rankdata(numeric, axis=0, nan_policy="omit") / len(numeric)
+    units = np.hstack([ranks, wide[:, numeric.shape[1] :]])
+    with_gap = np.flatnonzero(is_gap.any(axis=1))
+    donors = np.sort(rng.permutation(len(numeric))[:MAX_DONORS])
+    distance = nan_euclidean_distances(units[with_gap], units[donors])
+    distance = np.nan_to_num(distance, nan=np.nanmax(distance, initial=1.0))
+    distance += (codes[with_gap, None] != codes[donors]) * (1 + distance.max())
+    for k in np.flatnonzero(is_gap.any(axis=0)):
+        can_lend = np.flatnonzero(~is_gap[donors, k])
+        takers = np.flatnonzero(is_gap[with_gap, k])
+        if len(can_lend):
+            nearest = can_lend[distance[np.ix_(takers, can_lend)].argmin(axis=1)]
+            filled[with_gap[takers], k] = numeric[donors[nearest], k]
+    return filled
