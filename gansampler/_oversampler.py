@@ -25,7 +25,7 @@ from ._groups import check_groups, extend_groups
 from ._prior import Prior, resolve_prior, target_counts
 from ._saving import Arrays, read, write
 from ._state import params_from_json, params_to_json, restore, state_of
-from ._tabular import TabularGAN, check_layers
+from ._tabular import TabularGAN, check_layers, check_resumable
 from ._warnings import DiagnosisWarning
 from .adversarial import single_thread
 from .checks import Diagnosis, diagnose_classes
@@ -111,6 +111,10 @@ class GANOverSampler(BaseOverSampler):
     copy_alpha : float or None, default=0.1
         Level of the copy check: at most this share of fresh rows is refused, or
         2 / (n + 1) in a class of n rows where that is larger. None switches it off.
+    checkpoint_dir : path-like, default=None
+        Folder in which a training under way is kept, every ten seconds. An interrupted
+        `fit_resample`, called again with the same rows and parameters, goes on from there
+        and ends with the same bytes (on CPU); an integer `random_state` is needed.
     device : {"auto", "cpu", "cuda", "mps"}, default="auto"
         Where to train; "auto" takes a CUDA GPU where there is one.
     verbose : bool, default=False
@@ -202,6 +206,7 @@ class GANOverSampler(BaseOverSampler):
         n_iter_no_change: int = 10,
         checks: Collection[str] = CHECKS,
         copy_alpha: float | None = 0.1,
+        checkpoint_dir: str | os.PathLike[str] | None = None,
         device: str = "auto",
         verbose: bool = False,
         random_state: Any = None,
@@ -225,6 +230,7 @@ class GANOverSampler(BaseOverSampler):
         self.n_iter_no_change = n_iter_no_change
         self.checks = checks
         self.copy_alpha = copy_alpha
+        self.checkpoint_dir = checkpoint_dir
         self.device = device
         self.verbose = verbose
         self.random_state = random_state
@@ -238,7 +244,8 @@ class GANOverSampler(BaseOverSampler):
         Parameters
         ----------
         X : {array-like, dataframe, sparse matrix} of shape (n_samples, n_features)
-            Finite numbers. A sparse matrix is made dense inside.
+            Numbers, NaN where they are missing, and categories. A sparse matrix is made
+            dense inside.
         y : array-like of shape (n_samples,)
             Class labels, of at least two classes.
         groups : array-like of shape (n_samples,), default=None
@@ -256,8 +263,9 @@ class GANOverSampler(BaseOverSampler):
         Raises
         ------
         ValueError
-            If X holds NaN or infinity, y only one class, lengths differ, or the classes
-            wanted cannot be reached by adding rows.
+            If X holds infinity or a column that is neither numeric nor categorical, y only
+            one class, lengths differ, or the classes wanted cannot be reached by adding
+            rows.
         """
         self._format = TableFormat(X, self.categorical_features)
         labels: Any = y
@@ -367,6 +375,7 @@ class GANOverSampler(BaseOverSampler):
         self, X: Any, y: np.ndarray, groups: ArrayLike | None = None
     ) -> tuple[Any, np.ndarray]:
         check_layers(self.hidden_layer_sizes)
+        check_resumable(self)
         group_of = check_groups(groups, len(y))
         unknown = [name for name in self.checks if name not in CHECKS]
         if unknown:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from numbers import Integral
 from typing import Any
@@ -51,6 +52,8 @@ def _to_json(value: Any) -> Any:
         return {"mapping": [[_to_json(k), _to_json(v)] for k, v in value.items()]}
     if isinstance(value, (tuple, list, set, frozenset, np.ndarray)):
         return {"tuple": [_to_json(item) for item in value]}
+    if isinstance(value, os.PathLike):
+        return str(os.fspath(value))
     value = value.item() if isinstance(value, np.generic) else value
     if value is None or isinstance(value, (bool, int, float, str)):
         return value

@@ -23,6 +23,7 @@ from sklearn.utils.validation import (
 )
 from tqdm.auto import tqdm
 
+from ._checkpoint import Checkpoint
 from ._encoding import TableEncoder
 from ._frames import TableFormat
 from ._groups import check_groups
@@ -30,7 +31,7 @@ from ._held_out import HeldOutScore, choose_held_out
 from ._prior import Prior, apportion, resolve_prior
 from ._saving import read, write
 from ._start import MIN_CLASS_ROWS, fit_class_gaussians
-from ._state import params_from_json, restore, state_of
+from ._state import params_from_json, params_to_json, restore, state_of
 from ._warnings import SmallClassWarning
 from .adversarial import (
     OBJECTIVES,
@@ -111,6 +112,11 @@ class TabularGAN(BaseEstimator):
     copy_alpha : float or None, default=0.1
         Steps at which clearly more than this share of draws fails the copy check are not
         kept. None switches the check off.
+    checkpoint_dir : path-like, default=None
+        Folder in which a training under way is kept, every ten seconds. An interrupted
+        `fit`, called again with the same rows and parameters, goes on from there and ends
+        with the same bytes (on CPU); an integer `random_state` is needed. The file is
+        removed when training is done. It holds weights and no rows.
     device : {"auto", "cpu", "cuda", "mps"}, default="auto"
         Where to train; "auto" takes a CUDA GPU where there is one.
     verbose : bool, default=False
@@ -181,6 +187,7 @@ class TabularGAN(BaseEstimator):
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "copy_alpha": [Interval(Real, 0, 1, closed="neither"), None],
+        "checkpoint_dir": [str, os.PathLike, None],
         "device": [StrOptions({"auto", "cpu", "cuda", "mps"})],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
@@ -204,6 +211,7 @@ class TabularGAN(BaseEstimator):
         validation_fraction: float = 0.2,
         n_iter_no_change: int = 10,
         copy_alpha: float | None = 0.1,
+        checkpoint_dir: str | os.PathLike[str] | None = None,
         device: str = "auto",
         verbose: bool = False,
         random_state: Any = None,
@@ -223,6 +231,7 @@ class TabularGAN(BaseEstimator):
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.copy_alpha = copy_alpha
+        self.checkpoint_dir = checkpoint_dir
         self.device = device
         self.verbose = verbose
         self.random_state = random_state
@@ -242,8 +251,8 @@ class TabularGAN(BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Finite numbers.
+        X : {array-like, dataframe} of shape (n_samples, n_features)
+            Numbers, NaN where they are missing, and categories.
         y : array-like of shape (n_samples,), default=None
             Class labels; None takes all rows for one class, labelled 0.
         groups : array-like of shape (n_samples,), default=None
@@ -257,17 +266,22 @@ class TabularGAN(BaseEstimator):
         Raises
         ------
         ValueError
-            If X holds NaN or infinity, or fewer than two rows; if y is no classification
-            target; if lengths differ; if the device is not available.
+            If X holds infinity or fewer than two rows, or a column that is neither numeric
+            nor categorical; if y is no classification target; if lengths differ; if the
+            device is not available.
         """
         check_layers(self.hidden_layer_sizes)
+        check_resumable(self)
         device = resolve_device(self.device)
         rows, codes, group_of = self._validate(X, y, groups)
         rng = check_random_state(self.random_state)
         with isolated(rng.randint(2**31 - 1), device):
             self.encoder_ = TableEncoder(list(self.format_.categories))
             latent = self.encoder_.fit_transform(rows, codes, rng)
-            self._play(latent, codes, group_of, rng, device)
+            checkpoint = None
+            if self.checkpoint_dir is not None:
+                checkpoint = self._checkpoint(rows, codes, group_of)
+            self._play(latent, codes, group_of, rng, device, checkpoint)
             # What the game learned holds beside a start that has seen every row.
             self.location_, self.scale_tril_ = self._fit_start(latent, codes)
             self._calibrate(rng)
@@ -465,6 +479,16 @@ class TabularGAN(BaseEstimator):
             )
         return rows, codes, group_of
 
+    def _checkpoint(
+        self, rows: np.ndarray, codes: np.ndarray, groups: np.ndarray
+    ) -> Checkpoint:
+        """Where this training, of these rows with these parameters, is kept."""
+        assert self.checkpoint_dir is not None
+        params = params_to_json(self)
+        del params["checkpoint_dir"], params["verbose"], params["categorical_features"]
+        categorical = list(self.format_.categories)
+        return Checkpoint(self.checkpoint_dir, params, categorical, rows, codes, groups)
+
     def _fit_start(
         self, latent: np.ndarray, codes: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -488,6 +512,7 @@ class TabularGAN(BaseEstimator):
         groups: np.ndarray,
         rng: np.random.RandomState,
         device: torch.device,
+        checkpoint: Checkpoint | None,
     ) -> None:
         """Train on the leading components, scaled to one, of the rows not held out."""
         r = min(self.n_components, latent.shape[1])
@@ -547,8 +572,15 @@ class TabularGAN(BaseEstimator):
         )
         with tqdm(total=self.max_iter, disable=not self.verbose, unit="step") as bar:
             history = train(
-                game, batches, plan, score=score, callback=lambda *_: bar.update()
+                game,
+                batches,
+                plan,
+                score=score,
+                callback=lambda step, _: bar.update(step - bar.n),
+                checkpoint=checkpoint,
             )
+        if checkpoint is not None:
+            checkpoint.remove()
         if not is_finite(generator):
             raise ValueError(
                 "Training diverged: the generator's weights are not finite after "
@@ -602,4 +634,14 @@ def check_layers(sizes: Any) -> None:
         raise ValueError(
             "hidden_layer_sizes must hold at least one width, each a positive integer; "
             f"got {sizes!r}."
+        )
+
+
+def check_resumable(estimator: Any) -> None:
+    """Refuse `checkpoint_dir` where a second run would be another training."""
+    seed = estimator.random_state
+    if estimator.checkpoint_dir is not None and not isinstance(seed, Integral):
+        raise ValueError(
+            "checkpoint_dir needs an integer random_state, for another run to be the same "
+            f"training; got random_state={seed!r}."
         )

@@ -23,6 +23,7 @@ ALLOWED = {
     "_frames": set(),
     "_groups": set(),
     "_saving": {"_files"},
+    "_checkpoint": {"_saving"},
     "_state": {"_encoding", "_frames", "_saving", "adversarial"},
     "_start": set(),
     "_mixed": set(),
@@ -32,6 +33,7 @@ ALLOWED = {
     "checks": {"metrics", "_encoding", "_frames", "_mixed", "_files", "_groups", "report"},
     "_held_out": {"_start", "adversarial", "checks", "metrics"},
     "_tabular": {
+        "_checkpoint",
         "_encoding",
         "_frames",
         "_groups",

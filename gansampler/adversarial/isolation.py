@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from threadpoolctl import threadpool_limits
@@ -33,18 +34,30 @@ def single_thread() -> Iterator[None]:
 @contextmanager
 def isolated(seed: int, device: torch.device) -> Iterator[None]:
     """Seed torch inside the block, on one thread; put its generators back after it."""
-    # The modules that hold the generators drawn from: the CPU's, and that of the device.
-    modules = [torch, *{"cuda": [torch.cuda], "mps": [torch.mps]}.get(device.type, [])]
     with single_thread():
-        states = [module.get_rng_state() for module in modules]
+        states = get_rng_states(device)
         try:
             torch.default_generator.manual_seed(seed)
-            for module in modules[1:]:
+            for module in _rng_modules(device)[1:]:
                 module.manual_seed(seed)
             yield
         finally:
-            for module, state in zip(modules, states, strict=True):
-                module.set_rng_state(state)
+            set_rng_states(device, states)
+
+
+def get_rng_states(device: torch.device) -> list[torch.Tensor]:
+    """States of the generators drawn from: the CPU's, and that of the device."""
+    return [module.get_rng_state() for module in _rng_modules(device)]
+
+
+def set_rng_states(device: torch.device, states: list[torch.Tensor]) -> None:
+    """Put back what `get_rng_states` took."""
+    for module, state in zip(_rng_modules(device), states, strict=True):
+        module.set_rng_state(state)
+
+
+def _rng_modules(device: torch.device) -> list[Any]:
+    return [torch, *{"cuda": [torch.cuda], "mps": [torch.mps]}.get(device.type, [])]
 
 
 def resolve_device(name: str) -> torch.device:

@@ -6,16 +6,25 @@ import copy
 import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from .games import Game, Losses
+from .isolation import get_rng_states, set_rng_states
 
 Batch = tuple[Tensor, Tensor]
 Score = Callable[[nn.Module], np.ndarray | None]
+
+
+class Checkpoint(Protocol):
+    """Where the state of a training is kept, for another run to go on from."""
+
+    def load(self) -> dict[str, Any] | None: ...
+
+    def save(self, state: Callable[[], dict[str, Any]]) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,7 @@ def train(
     *,
     score: Score | None = None,
     callback: Callable[[int, History], object] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> History:
     """Play a game and leave its best generator, averaged over steps, in the game.
 
@@ -84,6 +94,9 @@ def train(
         `score` the last step is kept.
     callback : callable, default=None
         Called with (step, history) after each step.
+    checkpoint : Checkpoint, default=None
+        Offered the state after each step; a training whose state it holds goes on from
+        there, to the same end.
     """
     players = (game.critic, game.generator)
     critic_optimizer, generator_optimizer = (
@@ -93,8 +106,11 @@ def train(
     average = copy.deepcopy(game.generator).requires_grad_(False)
     history = History()
     selection = Selection(score, average, game.critic, plan, history)
+    state = TrainingState(game, critic_optimizer, generator_optimizer, average, selection)
+    if checkpoint is not None:
+        state.restore(checkpoint.load())
 
-    for step in range(1, plan.max_iter + 1):
+    for step in range(history.n_iter + 1, plan.max_iter + 1):
         for optimizer in (critic_optimizer, generator_optimizer):
             optimizer.param_groups[0]["lr"] = plan.learning_rate_at(step)
         for _ in range(plan.n_critic):
@@ -106,6 +122,8 @@ def train(
             callback(step, history)
         if selection.finished(step):
             break
+        if checkpoint is not None:
+            checkpoint.save(state.as_dict)
 
     selection.restore(game)
     return history
@@ -132,6 +150,49 @@ def _update_average(average: nn.Module, current: nn.Module, half_life: float) ->
         mean.lerp_(value, 1 - keep)
     for buffer, state in zip(average.buffers(), current.buffers(), strict=True):
         buffer.copy_(state)
+
+
+class TrainingState:
+    """All that changes from step to step, the random numbers' generators included."""
+
+    def __init__(
+        self,
+        game: Game,
+        critic_optimizer: torch.optim.Optimizer,
+        generator_optimizer: torch.optim.Optimizer,
+        average: nn.Module,
+        selection: Selection,
+    ) -> None:
+        self.modules = {
+            "critic": game.critic,
+            "generator": game.generator,
+            "average": average,
+        }
+        self.optimizers = {"critic": critic_optimizer, "generator": generator_optimizer}
+        self.selection = selection
+        self.device = next(average.parameters()).device
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            **{name: module.state_dict() for name, module in self.modules.items()},
+            **{
+                f"{name} optimizer": optimizer.state_dict()["state"]
+                for name, optimizer in self.optimizers.items()
+            },
+            "selection": self.selection.as_dict(),
+            "rng": dict(enumerate(get_rng_states(self.device))),
+        }
+
+    def restore(self, state: dict[str, Any] | None) -> None:
+        if state is None:
+            return
+        for name, module in self.modules.items():
+            module.load_state_dict(state[name])
+        for name, optimizer in self.optimizers.items():
+            moments = {int(i): moment for i, moment in state[f"{name} optimizer"].items()}
+            optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
+        self.selection.load(state["selection"])
+        set_rng_states(self.device, list(state["rng"].values()))
 
 
 class Selection:
@@ -194,6 +255,25 @@ class Selection:
     def _keep(self, step: int) -> None:
         self.history.best_step = step
         self.kept = copy.deepcopy((self.average.state_dict(), self.critic.state_dict()))
+
+    def as_dict(self) -> dict[str, Any]:
+        state: dict[str, Any] = {"history": self.history.as_dict()}
+        if self.score is not None:
+            state |= {
+                "floor": self.floor,
+                "best": self.best,
+                "n_refused": self.n_refused,
+                "next_step": self.next_step,
+                "kept": dict(enumerate(self.kept)),
+            }
+        return state
+
+    def load(self, state: dict[str, Any]) -> None:
+        vars(self.history).update(state["history"])
+        if self.score is not None:
+            self.floor, self.best = state["floor"], state["best"]
+            self.n_refused, self.next_step = state["n_refused"], state["next_step"]
+            self.kept = (state["kept"]["0"], state["kept"]["1"])
 
     def restore(self, game: Game) -> None:
         """Load the kept step, or the last one where nothing was scored."""
