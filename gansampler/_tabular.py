@@ -365,8 +365,9 @@ class TabularGAN(BaseEstimator):
         """Write the fitted generator to one file, without pickle.
 
         No row of the table is stored. What is stored tells about it nevertheless: sorted
-        values of every column (all of them, up to 1,000 rows), the principal components of
-        their ranks, and mean and covariance of each class.
+        values of every column (all of them, up to 1,000 rows), its categories and how often
+        each class has them, the principal components of their ranks, and mean and
+        covariance of each class.
 
         Parameters
         ----------

@@ -332,13 +332,6 @@ def test_bad_values(table, bad):
         quick().fit_resample(X, y)
 
 
-def test_categories_are_refused_by_name(table):
-    X, y = table
-    X = X.assign(stage=pd.Categorical(np.arange(len(X)) % 3))
-    with pytest.raises(ValueError, match=r"\['stage'\] are categorical"):
-        quick().fit_resample(X, y)
-
-
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_divergence_is_named_or_survived(table, early_stopping):
     sampler = quick(learning_rate_init=1e20, early_stopping=early_stopping)
