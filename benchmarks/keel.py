@@ -58,7 +58,7 @@ def tables(wheel: Path) -> Iterator[tuple[str, pd.DataFrame, pd.Series]]:
 def with_gaps(X: pd.DataFrame) -> pd.DataFrame:
     """A tenth of all values deleted; whole numbers become floats."""
     gaps = np.random.default_rng(0).random(X.shape) < 0.1
-    return X.astype({name: float for name in X.select_dtypes("int")}).mask(gaps)
+    return X.astype(dict.fromkeys(X.select_dtypes("int"), float)).mask(gaps)
 
 
 def check(X: pd.DataFrame, y: pd.Series) -> dict:
@@ -108,11 +108,11 @@ def run(name: str, X: pd.DataFrame, y: pd.Series) -> dict:
 
 def report(results: dict[str, dict]) -> str:
     """Counts of runs, verdicts and failures."""
+    sizes = pd.DataFrame(results).loc[["rows", "categorical", "rarest"]].T
     lines = [
-        f"{len(results)} tables, {sum(r['categorical'] > 0 for r in results.values())} with "
-        f"categories; {min(r['rows'] for r in results.values())} to "
-        f"{max(r['rows'] for r in results.values())} rows, rarest class from "
-        f"{min(r['rarest'] for r in results.values())} rows"
+        f"{len(sizes)} tables, {(sizes['categorical'] > 0).sum()} with categories; "
+        f"{sizes['rows'].min()} to {sizes['rows'].max()} rows, rarest class from "
+        f"{sizes['rarest'].min()} rows"
     ]
     for variant in ("as it is", "a tenth missing"):
         runs = {name: result[variant] for name, result in results.items()}
