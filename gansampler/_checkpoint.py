@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import time
+import warnings
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 import torch
 
 from ._saving import Arrays, read, write
+from ._warnings import GansamplerWarning
 
 SECONDS = 10.0
 """Between two writings."""
@@ -55,14 +57,24 @@ class Checkpoint:
         """The state that was written last; None if there is none."""
         if not self.path.exists():
             return None
-        tree, arrays = read(self.path, KIND)
+        try:
+            tree, arrays = read(self.path, KIND)
+        except ValueError as error:
+            raise ValueError(f"{error} Delete it to begin that training anew.") from error
         return _joined(tree, arrays)
 
     def save(self, state: Callable[[], dict[str, Any]]) -> None:
         """Write the state if `SECONDS` have gone by."""
         if time.monotonic() - self.written >= SECONDS:
             arrays: Arrays = {}
-            write(self.path, KIND, _split(state(), "", arrays), arrays)
+            try:
+                write(self.path, KIND, _split(state(), "", arrays), arrays)
+            except OSError as error:
+                warnings.warn(
+                    f"The training goes on, but cannot be kept in {self.path}: {error}",
+                    GansamplerWarning,
+                    stacklevel=2,
+                )
             self.written = time.monotonic()
 
     def remove(self) -> None:

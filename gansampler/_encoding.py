@@ -43,8 +43,8 @@ class NormalScores:
     def fit_transform(self, X: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
         """Learn the columns of X; ties are broken at random, alike in all columns.
 
-        Random ties keep the share of a repeated value, a pile of zeros say, when a
-        Gaussian is fitted to the scores.
+        So a repeated value, zeros say, keeps its share when a Gaussian is fitted to the
+        scores; `draw_tied_scores` then settles which of the rows gets which.
         """
         n = len(X)
         # One memory layout, for sums in another order differ in the last bit.

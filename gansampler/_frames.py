@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 IDENTIFIER_ROWS = 20
-"""Rows from which on text that differs in every one of them is taken for a name."""
+"""Rows from which on text that differs in nearly every one of them is taken for a name."""
+
+EXACT = 2.0**53
+"""Whole numbers below it are exact as floats."""
+
+DATES = ("date", "datetime", "datetime64", "time", "timedelta", "timedelta64", "period")
+"""What `infer_dtype` calls objects that are dates or times."""
 
 
 def is_polars(table: Any) -> bool:
@@ -51,20 +57,21 @@ class TableFormat:
         self.is_frame = hasattr(table, "columns")
         self.is_polars = is_polars(table)
         self.columns: Any = table.columns if self.is_frame else []
-        self.dtypes: Any = getattr(table, "dtypes", [])
+        self.dtypes: list[Any] = list(getattr(table, "dtypes", []))
         self.categories: dict[int, list[Any]] = {}
-        self.missing: dict[int, None] = {}  # columns whose missing values are None
+        self.none_columns: set[int] = set()  # whose missing values are None, not NaN
         frame = None
         if self.is_frame or not _is_numeric(table) or not _is_empty(categorical_features):
             frame = _as_frame(table)
         if frame is None:
             return
-        for j in _categorical_columns(frame, categorical_features):
+        _refuse_dates(frame)
+        for j in _categorical_columns(frame, categorical_features, list(self.columns)):
             column = frame.iloc[:, j]
             self.categories[j] = _categories(column)
             blanks = column[column.isna()]
             if self.is_polars or (len(blanks) and blanks.iloc[0] is None):
-                self.missing[j] = None
+                self.none_columns.add(j)
         self._check_numeric(frame)
         if not self.is_frame:
             self.dtypes = list(frame.dtypes)
@@ -83,8 +90,9 @@ class TableFormat:
             If it holds a category that the table learned from does not.
         """
         frame = None if self.is_plain else _as_frame(table)
-        if frame is None or frame.shape[1] != len(self.dtypes):
-            return table  # or for the caller to refuse
+        if frame is None or not self._fits(table, frame):
+            return table  # for the caller, who may refuse it
+        _refuse_dates(frame)
         is_number = [j not in self.categories for j in range(frame.shape[1])]
         numbers = np.empty(frame.shape)
         numbers[:, is_number] = frame.loc[:, is_number].to_numpy(float, na_value=np.nan)
@@ -99,10 +107,12 @@ class TableFormat:
         import pandas as pd
 
         frame = pd.DataFrame(rows)
+        for j in np.flatnonzero(np.abs(rows).max(axis=0, initial=0) >= EXACT).tolist():
+            frame[j] = within_dtype(rows[:, j], self.dtypes[j])
         for j, categories in self.categories.items():
             values = np.empty(len(categories) + 1, dtype=object)
             values[:-1] = categories
-            values[-1] = self.missing.get(j, np.nan)
+            values[-1] = None if j in self.none_columns else np.nan
             chosen = values[np.nan_to_num(rows[:, j], nan=-1).astype(int)]
             frame[j] = pd.Series(chosen, dtype=object)
         if self.is_polars:
@@ -117,9 +127,9 @@ class TableFormat:
 
         return pl.DataFrame(
             [
-                pl.Series(name, frame[j].tolist(), dtype=dtype)
-                if j in self.categories
-                else pl.Series(name, frame[j].to_numpy(), nan_to_null=True).cast(dtype)
+                pl.Series(name, frame[j].to_numpy(float), nan_to_null=True).cast(dtype)
+                if dtype.is_numeric()
+                else pl.Series(name, frame[j].tolist(), dtype=dtype)
                 for j, (name, dtype) in enumerate(
                     zip(self.columns, self.dtypes, strict=True)
                 )
@@ -141,15 +151,15 @@ class TableFormat:
             return np.concatenate([table, new])
         return [*table, *new.tolist()]
 
+    def _fits(self, table: Any, frame: pd.DataFrame) -> bool:
+        if self.is_frame and hasattr(table, "columns"):
+            return list(table.columns) == list(self.columns)
+        return frame.shape[1] == len(self.dtypes)
+
     def _check_numeric(self, frame: pd.DataFrame) -> None:
         from pandas.api.types import is_complex_dtype, is_numeric_dtype
 
         for j, (name, dtype) in enumerate(frame.dtypes.items()):
-            if getattr(dtype, "kind", "") in "mM" or "period" in str(dtype):
-                raise ValueError(
-                    f"Column {name!r} holds dates or times ({dtype}); turn it into a "
-                    "number, days since a reference date, say, or drop it."
-                )
             if j in self.categories:
                 continue
             if not is_numeric_dtype(dtype) or is_complex_dtype(dtype):
@@ -171,13 +181,13 @@ class TableFormat:
         return {
             "is_frame": self.is_frame,
             "is_polars": self.is_polars,
-            "columns": [_plain(name, "names of columns") for name in self.columns],
+            "columns": [_json_scalar(name, "names of columns") for name in self.columns],
             "dtypes": [_dtype_to_json(dtype) for dtype in self.dtypes],
             "categories": [
-                [j, [_plain(value, "categories") for value in categories]]
+                [j, [_json_scalar(value, "categories") for value in categories]]
                 for j, categories in self.categories.items()
             ],
-            "missing": list(self.missing),
+            "none_columns": sorted(self.none_columns),
         }
 
     @classmethod
@@ -189,7 +199,7 @@ class TableFormat:
         format_.columns = saved["columns"]
         format_.dtypes = [_dtype_from_json(dtype) for dtype in saved["dtypes"]]
         format_.categories = dict(saved["categories"])
-        format_.missing = dict.fromkeys(saved["missing"])
+        format_.none_columns = set(saved["none_columns"])
         return format_
 
 
@@ -240,8 +250,30 @@ def _inferred(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def _categorical_columns(frame: pd.DataFrame, categorical_features: Any) -> list[int]:
-    """Positions of the categorical columns."""
+def _refuse_dates(frame: pd.DataFrame) -> None:
+    for j, (name, dtype) in enumerate(frame.dtypes.items()):
+        if dtype.kind not in "biuf" and _is_date(frame.iloc[:, j]):
+            raise ValueError(
+                f"Column {name!r} holds dates or times ({dtype}); turn it into a "
+                "number, days since a reference date, say, or drop it."
+            )
+
+
+def _is_date(column: pd.Series) -> bool:
+    from pandas.api.types import infer_dtype
+
+    values: Any = column
+    if str(column.dtype) == "category":
+        values = column.cat.categories
+    if values.dtype.kind in "mM" or "period" in str(values.dtype):
+        return True
+    return values.dtype.kind == "O" and infer_dtype(values, skipna=True) in DATES
+
+
+def _categorical_columns(
+    frame: pd.DataFrame, categorical_features: Any, names: list[Any]
+) -> list[int]:
+    """Positions of the categorical columns; `names` are those that the table came with."""
     from pandas.api.types import is_bool_dtype, is_object_dtype, is_string_dtype
 
     n_columns = frame.shape[1]
@@ -260,18 +292,23 @@ def _categorical_columns(frame: pd.DataFrame, categorical_features: Any) -> list
             or is_bool_dtype(dtype)
         ]
     wanted = np.asarray(categorical_features)
+    if wanted.size == 0:
+        return []
     if wanted.dtype.kind == "b" and len(wanted) == n_columns:
         return np.flatnonzero(wanted).tolist()
-    if wanted.dtype.kind in "iu" and np.all((-n_columns <= wanted) & (wanted < n_columns)):
+    if (
+        wanted.dtype.kind in "iu"
+        and wanted.ndim == 1
+        and np.all((-n_columns <= wanted) & (wanted < n_columns))
+    ):
         return sorted({int(j) % n_columns for j in wanted})
-    positions = {str(name): j for j, name in enumerate(frame.columns)}
-    unknown = [str(name) for name in wanted if str(name) not in positions]
-    if wanted.dtype.kind not in "OUST" or unknown:
+    positions = {name: j for j, name in enumerate(names)}
+    if wanted.ndim != 1 or not all(name in positions for name in wanted.tolist()):
         raise ValueError(
             f"categorical_features={categorical_features!r} is no mask, positions or names "
             f"of columns of a table of {n_columns} columns."
         )
-    return sorted({positions[str(name)] for name in wanted})
+    return sorted({positions[name] for name in wanted.tolist()})
 
 
 def _categories(column: pd.Series) -> list[Any]:
@@ -282,16 +319,34 @@ def _categories(column: pd.Series) -> list[Any]:
         column = column.cat.remove_unused_categories()
     try:
         categories = pd.Categorical(column).categories.tolist()
-    except TypeError as error:  # a dict is no category
+    except (TypeError, IndexError, NotImplementedError) as error:  # a dict, say
         raise TypeError(
             f"Column {column.name!r}: argument must be a string or a number; {error}."
         ) from error
-    if len(categories) == len(column) >= IDENTIFIER_ROWS:
+    if names_rows(column):
         raise ValueError(
-            f"Column {column.name!r} holds {categories[0]!r} and another category in each "
-            "row: it names rows. Drop it, or turn it into numbers if it is a quantity."
+            f"Column {column.name!r} holds {categories[0]!r} and another category in "
+            "nearly every row: it names rows. Drop it, or turn it into numbers if it is a "
+            "quantity."
         )
     return categories
+
+
+def names_rows(column: pd.Series) -> bool:
+    """Whether nearly every value of a column is its own, as names of patients are."""
+    n_present = int(column.notna().sum())
+    return n_present >= IDENTIFIER_ROWS and column.nunique() > 0.9 * n_present
+
+
+def within_dtype(values: np.ndarray, dtype: Any) -> np.ndarray:
+    """Floats that can be cast: those at the end of a type of integers may be beyond it."""
+    if getattr(dtype, "kind", "") not in "iu":
+        return values
+    info = np.iinfo(getattr(dtype, "numpy_dtype", dtype))
+    highest = float(info.max)
+    if highest > info.max:
+        highest = np.nextafter(highest, 0)
+    return np.clip(values, info.min, highest)
 
 
 def _codes(column: pd.Series, categories: list[Any], side: str) -> np.ndarray:
@@ -313,7 +368,7 @@ def _numpy_dtype(dtype: Any) -> np.dtype:
     return dtype if isinstance(dtype, np.dtype) else np.dtype(object)
 
 
-def _plain(value: Any, what: str) -> Any:
+def _json_scalar(value: Any, what: str) -> Any:
     value = getattr(value, "item", lambda: value)()
     if not isinstance(value, (str, int, float)):
         raise TypeError(f"Only {what} that are text or numbers can be saved.")
@@ -323,7 +378,7 @@ def _plain(value: Any, what: str) -> Any:
 def _dtype_to_json(dtype: Any) -> Any:
     """A dtype as text, with the categories of those that have them."""
     if str(dtype) == "category":
-        values = [_plain(value, "categories") for value in dtype.categories]
+        values = [_json_scalar(value, "categories") for value in dtype.categories]
         return {"pandas": "category", "categories": values, "ordered": dtype.ordered}
     if hasattr(dtype, "base_type"):
         name = str(dtype.base_type())
@@ -345,5 +400,8 @@ def _dtype_from_json(saved: Any) -> Any:
         return pd.CategoricalDtype(saved["categories"], saved["ordered"])
     import polars as pl
 
-    dtype = getattr(pl, saved["polars"])
-    return dtype if saved["categories"] is None else dtype(saved["categories"])
+    # Types only: a file must not be able to call anything.
+    dtype = getattr(pl, saved["polars"], None)
+    if not (isinstance(dtype, type) and issubclass(dtype, pl.DataType)):
+        raise ValueError(f"{saved['polars']!r} is no dtype of polars.")
+    return pl.Enum(saved["categories"]) if dtype is pl.Enum else dtype

@@ -14,8 +14,8 @@ import numpy as np
 from scipy.stats import rankdata
 from sklearn.metrics.pairwise import nan_euclidean_distances
 
-MAX_DONORS = 1000
-"""Rows that fill the gaps of others, at most."""
+MAX_DONORS = 500
+"""Rows of a class that fill the gaps of others, at most."""
 
 
 class MixedColumns:
@@ -88,7 +88,9 @@ class MixedColumns:
             return X
         numeric = X[:, self.numeric_]
         numeric = np.where(np.isnan(numeric), self.fill_, numeric)
-        return np.hstack([numeric, self._indicators(X)])
+        wide = np.hstack([numeric, self._indicators(X)])
+        # Where all categories are constant, one column in which nothing varies.
+        return wide if wide.shape[1] else np.zeros((len(X), 1))
 
     def fit_transform(
         self, X: np.ndarray, codes: np.ndarray, rng: np.random.RandomState
@@ -149,14 +151,17 @@ class MixedColumns:
             known = categories.get(j)
             category = level if known is None or missing else known[int(level)]
             names.append(f"{columns[j]} missing" if missing else f"{columns[j]}={category}")
-        return names
+        return names or ["constant"]
 
     def _indicators(self, X: np.ndarray) -> np.ndarray:
         values = X[:, self.column_]
         return (values == self.level_) | (np.isnan(values) & np.isnan(self.level_))
 
     def _walk(self, scores: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-        """Indicators in their order: index, scores, and rows its column has left."""
+        """Indicators in their order: index, scores, and which rows are left to it.
+
+        Callers clear, in place, the rows that an indicator takes.
+        """
         first = len(self.numeric_)
         is_left = np.empty(0, dtype=bool)
         for k, j in enumerate(self.column_):
@@ -170,23 +175,31 @@ def _filled(
 ) -> np.ndarray:
     """Numbers with each gap filled from the nearest row of the class that has a value.
 
-    Nearest in ranks; a row of another class lends only what no row of the class has.
+    Nearest in ranks. Only what no row of the class has is lent by other classes.
     """
     is_gap = np.isnan(numeric)
-    filled = np.where(is_gap, 0.0, numeric)
+    filled, is_open = np.where(is_gap, 0.0, numeric), is_gap.copy()
     if not is_gap.any():
         return filled
     ranks = rankdata(numeric, axis=0, nan_policy="omit") / len(numeric)
     units = np.hstack([ranks, wide[:, numeric.shape[1] :]])
-    with_gap = np.flatnonzero(is_gap.any(axis=1))
-    donors = np.sort(rng.permutation(len(numeric))[:MAX_DONORS])
-    distance = nan_euclidean_distances(units[with_gap], units[donors])
-    distance = np.nan_to_num(distance, nan=np.nanmax(distance, initial=1.0))
-    distance += (codes[with_gap, None] != codes[donors]) * (1 + distance.max())
-    for k in np.flatnonzero(is_gap.any(axis=0)):
-        can_lend = np.flatnonzero(~is_gap[donors, k])
-        takers = np.flatnonzero(is_gap[with_gap, k])
-        if len(can_lend):
-            nearest = can_lend[distance[np.ix_(takers, can_lend)].argmin(axis=1)]
-            filled[with_gap[takers], k] = numeric[donors[nearest], k]
+    for c in np.unique(codes):
+        mine = np.flatnonzero(codes == c)
+        for lenders in (mine, np.arange(len(codes))):
+            donors = np.sort(rng.permutation(lenders)[:MAX_DONORS])
+            takers = mine[is_open[mine].any(axis=1)]
+            for part in np.array_split(takers, len(takers) // MAX_DONORS + 1):
+                if not len(part):
+                    continue
+                distance = np.nan_to_num(
+                    nan_euclidean_distances(units[part], units[donors]), nan=np.inf
+                )
+                for k in np.flatnonzero(is_open[part].any(axis=0)):
+                    can_lend = np.flatnonzero(~is_gap[donors, k])
+                    lacking = np.flatnonzero(is_open[part, k])
+                    if len(can_lend):
+                        among = distance[np.ix_(lacking, can_lend)]
+                        nearest = donors[can_lend[among.argmin(axis=1)]]
+                        filled[part[lacking], k] = numeric[nearest, k]
+                        is_open[part[lacking], k] = False
     return filled

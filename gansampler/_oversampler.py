@@ -20,7 +20,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
 from ._drawing import CheckedDraws
-from ._frames import TableFormat, is_polars
+from ._frames import TableFormat, is_polars, within_dtype
 from ._groups import check_groups, extend_groups
 from ._prior import Prior, resolve_prior, target_counts
 from ._saving import Arrays, read, write
@@ -399,7 +399,7 @@ class GANOverSampler(BaseOverSampler):
                 rng=rng,
             )
             parts = [draws.draw(label, n) for label, n in wanted.items()]
-            new = np.concatenate(parts).astype(X.dtype)
+            new = within_dtype(np.concatenate(parts), X.dtype).astype(X.dtype)
             y_new = np.repeat(np.array(list(wanted), dtype=y.dtype), list(wanted.values()))
             self.gan_, self.history_ = gan, gan.history_
             self.acceptance_rate_ = draws.acceptance_rate

@@ -8,6 +8,7 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 from ._encoding import NormalScores, TableEncoder
@@ -50,7 +51,7 @@ def _to_json(value: Any) -> Any:
     """JSON has no tuples and no keys but text."""
     if isinstance(value, Mapping):
         return {"mapping": [[_to_json(k), _to_json(v)] for k, v in value.items()]}
-    if isinstance(value, (tuple, list, set, frozenset, np.ndarray)):
+    if isinstance(value, (tuple, list, set, frozenset, range, np.ndarray, pd.Index)):
         return {"tuple": [_to_json(item) for item in value]}
     if isinstance(value, os.PathLike):
         return str(os.fspath(value))
@@ -99,7 +100,20 @@ def state_of(gan: Any, store_quantiles: int | None) -> tuple[dict[str, Any], Arr
 
 
 def restore(gan: Any, state: dict[str, Any], arrays: Arrays) -> None:
-    """Give an unfitted generator the state that `state_of` took."""
+    """Give an unfitted generator the state that `state_of` took.
+
+    Raises
+    ------
+    ValueError
+        If it is no such state.
+    """
+    try:
+        _restore(gan, state, arrays)
+    except (KeyError, TypeError, IndexError, AttributeError, RuntimeError) as error:
+        raise ValueError(f"The file holds no whole generator: {error!r}.") from error
+
+
+def _restore(gan: Any, state: dict[str, Any], arrays: Arrays) -> None:
     gan.classes_ = labels_from_json(state["classes"])
     gan.format_ = TableFormat.from_json(state["format"])
     gan._dtype = np.dtype(state["dtype"])

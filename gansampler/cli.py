@@ -21,9 +21,6 @@ BAD_INPUT = 2
 MISSING = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "<NA>"]
 """What counts as missing in a feature column."""
 
-IDENTIFIER_ROWS = 20
-"""Rows from which on text that differs in every one of them is taken for a name."""
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return 0 on success, 1 on a bad diagnosis, 2 on bad input."""
@@ -156,7 +153,7 @@ def _oversample(arguments: argparse.Namespace) -> int:
     for name in aside:
         labels = [f"synthetic-{i + 1}" for i in range(synthetic.sum())]
         result[name] = pd.concat([table[name], pd.Series(labels)], ignore_index=True)
-    result = result[table.columns]
+    result = _with_text_of_real_rows(result[table.columns], arguments.table)
     result[ORIGIN] = "real"
     result.loc[synthetic, ORIGIN] = [
         f"synthetic class={label} seed={arguments.seed}" for label in y_new[synthetic]
@@ -175,6 +172,15 @@ def _oversample(arguments: argparse.Namespace) -> int:
         else:
             _write_report(sampler.diagnosis_, arguments.report)
     return 0
+
+
+def _with_text_of_real_rows(result: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Real rows as they stand in the file: 01 and 1.50 are not 1 and 1.5."""
+    import pandas as pd
+
+    text = pd.read_csv(path, dtype=str, keep_default_na=False)
+    new = result.iloc[len(text) :].astype(object)
+    return pd.concat([text, new.where(new.notna(), "")], ignore_index=True)
 
 
 def _diagnose(arguments: argparse.Namespace) -> int:
@@ -375,6 +381,8 @@ def _check_features(path: Path, X: pd.DataFrame) -> None:
     """Refuse columns of text that are no categories."""
     import pandas as pd
 
+    from ._frames import names_rows
+
     if X.shape[1] == 0:
         raise ValueError("the table has no feature column.")
     for name in _text_columns(X):
@@ -385,10 +393,10 @@ def _check_features(path: Path, X: pd.DataFrame) -> None:
                 f"{path}: column {name!r} holds the text {values[~is_number].iloc[0]!r} "
                 "among numbers; mend it, or leave the field empty if the value is missing."
             )
-        if values.nunique() == len(X) >= IDENTIFIER_ROWS:
+        if names_rows(X[name]):
             raise ValueError(
-                f"{path}: column {name!r} holds another text in every row; give it as "
-                "--id if it names rows, as --group if it names patients, or drop it."
+                f"{path}: column {name!r} holds another text in nearly every row; give it "
+                "as --id if it names rows, as --group if it names patients, or drop it."
             )
 
 

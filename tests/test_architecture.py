@@ -23,7 +23,7 @@ ALLOWED = {
     "_frames": set(),
     "_groups": set(),
     "_saving": {"_files"},
-    "_checkpoint": {"_saving"},
+    "_checkpoint": {"_saving", "_warnings"},
     "_state": {"_encoding", "_frames", "_saving", "adversarial"},
     "_start": set(),
     "_mixed": set(),

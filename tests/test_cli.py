@@ -52,6 +52,7 @@ def test_oversample_to_a_prior_and_size(csv):
 def test_categories_and_gaps(csv, capsys):
     table = pd.read_csv(csv)
     rng = np.random.default_rng(0)
+    table["code"] = rng.choice(["01", "1.50"], len(table))
     table["stage"] = rng.choice(["I", "II", "3", ""], len(table))
     table["lesions"] = pd.array(rng.integers(1, 9, len(table)), dtype="Int64")
     table.loc[rng.random(len(table)) < 0.2, ["feature_1", "lesions"]] = pd.NA
@@ -62,6 +63,8 @@ def test_categories_and_gaps(csv, capsys):
         pd.read_csv(path, dtype={"stage": str, "lesions": "Int64"}) for path in (csv, out)
     )
     pd.testing.assert_frame_equal(after[before.columns][: len(before)], before)
+    text = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in (csv, out)]
+    pd.testing.assert_frame_equal(text[1][before.columns][: len(before)], text[0])
     made = after[len(before) :]
     assert set(made["stage"].dropna()) <= {"I", "II", "3"}
     assert ".0" not in "".join(pd.read_csv(out, dtype=str)["lesions"].dropna())
@@ -136,7 +139,7 @@ NAMES = [f"Patient {i}" for i in range(52)]
         (["--target-prior", "half"], None, "got 'half'"),
         (["--target-prior", "no=0.9,yes=0.4"], None, "sum"),
         (["--target-size", "0.5"], None, "target_size"),
-        ([], {"name": NAMES}, "column 'name' holds another text in every row"),
+        ([], {"name": NAMES}, "column 'name' holds another text in nearly every row"),
         ([], {"dose": ["12,5", *range(51)]}, "holds the text '12,5' among numbers"),
         ([], {"feature_1": [np.inf, *range(51)]}, "infinity"),
         ([], {"grade": ""}, "'grade' has no class in 52 rows"),

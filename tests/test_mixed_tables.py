@@ -188,6 +188,9 @@ def test_polars_with_categories_and_nulls():
         (pd.period_range("2020-01", periods=40, freq="M"), "dates or times"),
         ([f"patient {i}" for i in range(40)], "names rows"),
         (np.full(40, 1j), "not numeric"),
+        (pd.Series(pd.date_range("2020", periods=40).date, dtype=object), "dates or times"),
+        (pd.Categorical(pd.date_range("2020", periods=40)), "dates or times"),
+        ([f"patient {max(i, 1)}" for i in range(40)], "names rows"),
         (np.where(np.arange(40) < 3, np.inf, 1.0), "infinity"),
     ],
 )
@@ -203,7 +206,7 @@ def test_columns_that_are_refused(estimator, column, message):
     ("chosen", "message"),
     [
         (["c"], "'b' of dtype .* is not numeric"),
-        (["a"], "'a' holds 0.0 and another category in each row"),
+        (["a"], "'a' holds 0.0 and another category in nearly every row"),
         (["d"], "no mask, positions or names"),
         ([5], "no mask, positions or names"),
         ([True], "no mask, positions or names"),
@@ -222,6 +225,10 @@ def test_unknown_category_is_named():
     with pytest.raises(ValueError, match=r"'X' in column 'sex', where only .*'F', 'M'"):
         gan.score_samples(X.assign(sex="X"))
     assert gan.score_samples(X).shape == (len(X),)
+    with pytest.raises(ValueError, match="dates or times"):
+        gan.score_samples(X.assign(age=pd.Timestamp("2020-01-01")))
+    with pytest.raises(ValueError, match="feature names"):
+        gan.score_samples(X[X.columns[::-1]])
 
 
 def test_a_category_unknown_to_a_class_stays_unknown_to_it():
@@ -246,6 +253,47 @@ def test_only_categories():
     X = pd.DataFrame({"s": list("abcd") * 15, "t": list("uuv") * 20})
     X_new, y_new = GANOverSampler(**SHORT).fit_resample(X, np.repeat([0, 1], [40, 20]))
     assert len(X_new) == len(y_new) == 80
+
+
+def test_columns_of_one_value():
+    X = pd.DataFrame({"s": ["a"] * 60})
+    X_new, _ = GANOverSampler(**SHORT).fit_resample(X, np.repeat([0, 1], [40, 20]))
+    assert (X_new["s"] == "a").all()
+
+
+def test_a_rare_class_is_filled_from_its_own_rows():
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1], [5000, 40])
+    X = np.column_stack([rng.normal(size=5040) + 5 * y, rng.normal(size=5040)])
+    whole = X[y == 1, 0].mean()
+    X[rng.random(5040) < 0.5, 0] = np.nan
+    filled = MixedColumns().fit_transform(X, y, np.random.RandomState(0))
+    assert filled[y == 1, 0].mean() == pytest.approx(whole, abs=0.5)
+    assert len(np.unique(filled[y == 1, 0])) > 10
+
+
+def test_polars_integers_as_categories():
+    X = pl.DataFrame({"a": np.arange(60.0), "s": [1, 2, None] * 20})
+    sampler = GANOverSampler(categorical_features=["s"], **SHORT)
+    X_new, _ = sampler.fit_resample(X, np.repeat([0, 1], [40, 20]))
+    assert X_new.schema == X.schema
+    assert set(X_new["s"].to_list()) == {1, 2, None}
+
+
+@pytest.mark.parametrize("none", [[], (), np.array([])])
+def test_no_categories(none):
+    X = pd.DataFrame({"a": np.arange(60.0), "b": np.arange(60) % 7})
+    sampler = GANOverSampler(categorical_features=none, **SHORT)
+    X_new, _ = sampler.fit_resample(X, np.repeat([0, 1], [40, 20]))
+    assert (X_new.dtypes == X.dtypes).all()
+
+
+def test_the_largest_integers_do_not_wrap():
+    top = np.iinfo(np.int64).max
+    X = pd.DataFrame({"a": np.r_[np.full(30, top), np.arange(30)], "b": np.arange(60.0)})
+    for table in (X, X[["a"]].to_numpy()):
+        X_new, _ = GANOverSampler(**SHORT).fit_resample(table, np.repeat([0, 1], [40, 20]))
+        assert np.asarray(X_new)[:, 0].min() >= 0, "beyond the largest comes the smallest"
 
 
 def test_save_and_load(tmp_path):

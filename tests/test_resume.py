@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from gansampler import GANOverSampler, TabularGAN, _checkpoint
+from gansampler import GANOverSampler, GansamplerWarning, TabularGAN, _checkpoint
 
 SHORT = {"hidden_layer_sizes": (16,), "n_components": 4, "random_state": 0}
 
@@ -104,8 +104,18 @@ def test_a_damaged_file_is_named(tmp_path, stop_after):
         gan.fit(*rows())
     (path,) = tmp_path.iterdir()
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(ValueError, match=path.name):
+    with pytest.raises(ValueError, match=f"{path.name}.* Delete it"):
         gan.fit(*rows())
+
+
+def test_a_full_disk_does_not_end_the_training(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(_checkpoint, "SECONDS", 0.0)
+    monkeypatch.setattr(_checkpoint, "write", full)
+    with pytest.warns(GansamplerWarning, match="No space left on device"):
+        TabularGAN(max_iter=3, checkpoint_dir=tmp_path, **SHORT).fit(*rows())
 
 
 KILLED = """

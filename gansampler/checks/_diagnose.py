@@ -103,6 +103,7 @@ def diagnose(
     format_ = TableFormat(X_real)
     real, labels = _check(X_real, y_real, "real", format_)
     new, labels_new = _check(X_synthetic, y_synthetic, "synthetic", format_)
+    _check_width("synthetic", new, real)
     _refuse_new_gaps(real, new, format_)
     group_of = check_groups(groups, len(real))
     judged = np.unique(labels if classes is None else np.asarray(classes)).tolist()
@@ -115,6 +116,7 @@ def diagnose(
         if y_holdout is None:
             raise ValueError("X_holdout was given without y_holdout, its classes.")
         holdout = _check(X_holdout, y_holdout, "holdout", format_)
+        _check_width("holdout", holdout[0], real)
     return diagnose_classes(
         (real, labels),
         (new, labels_new),
@@ -234,12 +236,16 @@ def _check(
     rows = check_array(
         numbers, dtype=np.float64, input_name=name, ensure_all_finite="allow-nan"
     )
-    n_columns = len(format_.dtypes)
-    if n_columns and rows.shape[1] != n_columns:
-        raise ValueError(f"{name} has {rows.shape[1]} columns; X_real has {n_columns}.")
     labels = column_or_1d(y, warn=True)
     check_consistent_length(rows, labels)
     return rows, labels
+
+
+def _check_width(side: str, rows: np.ndarray, real: np.ndarray) -> None:
+    if rows.shape[1] != real.shape[1]:
+        raise ValueError(
+            f"X_{side} has {rows.shape[1]} columns; X_real has {real.shape[1]}."
+        )
 
 
 def _refuse_new_gaps(real: np.ndarray, new: np.ndarray, format_: TableFormat) -> None:
