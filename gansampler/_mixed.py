@@ -1,9 +1,10 @@
-"""Categories and missing values as columns of finite numbers, and back.
+"""Categories, missing values and piles as columns of finite numbers, and back.
 
-Every category but the most common one of its column, and "missing", becomes an indicator
-column. What is drawn for it is a score; the rows with the highest scores get the category.
-How many those are is learned for every class, so categories and missing values come as
-often as they do in the class, and with the values of the other columns they go with.
+Every category but the most common one of its column becomes an indicator column, as do
+"missing" and the value, zero say, that many rows of an otherwise continuous column share.
+What is drawn for an indicator is a score; the rows with the highest scores get what it
+stands for. How many those are is learned for every class, so categories, gaps and piles
+come as often as they do in the class, and with the values in other columns they go with.
 """
 
 from __future__ import annotations
@@ -13,6 +14,11 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from scipy.stats import rankdata
 from sklearn.metrics.pairwise import nan_euclidean_distances
+
+PILE = 0.2
+"""Share of the rows from which on equal numbers get an indicator, where the others are"""
+MIN_OTHERS = 10
+"""at least so many different ones."""
 
 MAX_DONORS = 500
 """Rows of a class that fill the gaps of others, at most."""
@@ -27,17 +33,19 @@ class MixedColumns:
     ----------
     categorical : sequence of int
         Columns that hold codes of categories.
+    with_piles : bool
+        Whether piles get indicators.
 
     Attributes
     ----------
     n_columns_ : int
     numeric_ : ndarray of int, shape (n_numeric,)
         Columns of numbers; they come first.
-    fill_ : ndarray of shape (n_numeric,)
-        Their medians.
+    pile_, fill_ : ndarray of shape (n_numeric,)
+        Value of their pile, NaN where there is none, and median of the other values.
     column_, level_ : ndarray of shape (n_indicators,)
-        Column and category of each indicator, NaN for "missing"; those of a column stand
-        together, the rarest first.
+        Column and category or value of each indicator, NaN for "missing"; those of a
+        column stand together, the rarest first.
     base_ : ndarray of shape (n_columns,)
         Most common category of each categorical column, NaN for the others.
     share_, threshold_ : ndarray of shape (n_classes, n_indicators)
@@ -45,8 +53,9 @@ class MixedColumns:
         and the score from which on it does.
     """
 
-    def __init__(self, categorical: Sequence[int] = ()) -> None:
+    def __init__(self, categorical: Sequence[int] = (), with_piles: bool = True) -> None:
         self.categorical = np.asarray(categorical, dtype=int)
+        self.with_piles = with_piles
 
     @property
     def has_indicators(self) -> bool:
@@ -62,32 +71,38 @@ class MixedColumns:
         self.n_columns_ = X.shape[1]
         self.numeric_ = np.setdiff1d(np.arange(X.shape[1]), self.categorical)
         self.base_ = np.full(X.shape[1], np.nan)
+        self.pile_ = np.full(len(self.numeric_), np.nan)
+        self.fill_ = np.zeros(len(self.numeric_))
         pairs = []
-        for j in range(X.shape[1]):
-            is_categorical = j in self.categorical
-            if not is_categorical and not np.isnan(X[:, j]).any():
-                continue
-            seen = X[:, j] if is_categorical else np.where(np.isnan(X[:, j]), np.nan, 0.0)
-            levels, counts = np.unique(seen, return_counts=True)
-            levels = levels[np.argsort(counts, kind="stable")]
-            if is_categorical:
-                self.base_[j] = levels[-1]
-                levels = levels[:-1]
-            pairs += [(j, level) for level in levels if is_categorical or np.isnan(level)]
+        for j in self.categorical:
+            levels, counts = np.unique(X[:, j], return_counts=True)
+            *rare, self.base_[j] = levels[np.argsort(counts, kind="stable")]
+            pairs += [(j, level) for level in rare]
+        for k, j in enumerate(self.numeric_):
+            rows = X[:, j]
+            n_gaps = int(np.isnan(rows).sum())
+            sizes = {np.nan: n_gaps} if n_gaps else {}
+            if self.with_piles:
+                self.pile_[k], n_piled = _pile(rows)
+                if n_piled:
+                    sizes[self.pile_[k]] = n_piled
+            others = rows[~np.isnan(rows) & (rows != self.pile_[k])]
+            self.fill_[k] = np.median(others) if len(others) else 0.0
+            pairs += [(j, level) for level in sorted(sizes, key=sizes.__getitem__)]
         self.column_ = np.array([j for j, _ in pairs], dtype=int)
         self.level_ = np.array([level for _, level in pairs], dtype=float)
-        numeric = X[:, self.numeric_]
-        self.fill_ = np.zeros(len(self.numeric_))
-        for k in np.flatnonzero(~np.isnan(numeric).all(axis=0)):
-            self.fill_[k] = np.nanmedian(numeric[:, k])
         return self
 
+    def _is_open(self, X: np.ndarray) -> np.ndarray:
+        """Which numbers, shape (m, n_numeric), an indicator stands for."""
+        numeric = X[:, self.numeric_]
+        return np.isnan(numeric) | (numeric == self.pile_)
+
     def transform(self, X: np.ndarray) -> np.ndarray:
-        """Finite columns, shape (m, n_numeric + n_indicators); gaps get the median."""
+        """Finite columns, shape (m, n_numeric + n_indicators), medians in open places."""
         if self.is_identity and not np.isnan(X).any():
             return X
-        numeric = X[:, self.numeric_]
-        numeric = np.where(np.isnan(numeric), self.fill_, numeric)
+        numeric = np.where(self._is_open(X), self.fill_, X[:, self.numeric_])
         wide = np.hstack([numeric, self._indicators(X)])
         # Where all categories are constant, one column in which nothing varies.
         return wide if wide.shape[1] else np.zeros((len(X), 1))
@@ -97,14 +112,16 @@ class MixedColumns:
     ) -> np.ndarray:
         """Learn from X, shape (n, d), with a class code for each row.
 
-        Gaps are filled from the most similar row of the class, so that columns stay
-        correlated.
+        Gaps, and numbers on a pile, are filled from the most similar row of the class, so
+        that columns stay correlated.
         """
         wide = self.fit(X).transform(X)
         self.share_ = self.threshold_ = np.zeros((codes.max() + 1, len(self.column_)))
         if self.is_identity:
             return wide
-        wide[:, : len(self.numeric_)] = _filled(X[:, self.numeric_], wide, codes, rng)
+        if len(self.numeric_):
+            numeric = np.where(self._is_open(X), np.nan, X[:, self.numeric_])
+            wide[:, : len(self.numeric_)] = _filled(numeric, wide, codes, rng)
         indicators = wide[:, len(self.numeric_) :]
         for c in range(len(self.share_)):
             mine = indicators[codes == c]
@@ -168,6 +185,14 @@ class MixedColumns:
             if k == 0 or j != self.column_[k - 1]:
                 is_left = np.ones(len(scores), dtype=bool)
             yield k, scores[:, first + k], is_left
+
+
+def _pile(rows: np.ndarray) -> tuple[float, int]:
+    """Value and size of the pile in a column; NaN and 0 where there is none."""
+    values, counts = np.unique(rows[~np.isnan(rows)], return_counts=True)
+    if len(values) <= MIN_OTHERS or counts.max() < PILE * len(rows):
+        return np.nan, 0
+    return float(values[counts.argmax()]), int(counts.max())
 
 
 def _filled(

@@ -20,7 +20,16 @@ from .adversarial import ConditionalMLP, Critic, History
 _OWN_ARRAYS = ("class_prior", "is_learned", "location", "scale_tril", "scale")
 _SCORES_ARRAYS = ("quantiles", "is_integer", "is_discrete")
 _ENCODER_ARRAYS = ("mean", "components", "remainder")
-_COLUMNS_ARRAYS = ("numeric", "fill", "column", "level", "base", "share", "threshold")
+_COLUMNS_ARRAYS = (
+    "numeric",
+    "pile",
+    "fill",
+    "column",
+    "level",
+    "base",
+    "share",
+    "threshold",
+)
 
 
 def params_to_json(estimator: Any) -> dict[str, Any]:

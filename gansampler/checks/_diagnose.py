@@ -159,7 +159,7 @@ def diagnose_classes(
     # farther out than those they are compared with.
     sides = [X, X_new] if holdout is None else [X, X_new, holdout[0]]
     pooled = np.concatenate(sides)
-    columns = MixedColumns(list(format_.categories)).fit(pooled)
+    columns = MixedColumns(list(format_.categories), with_piles=False).fit(pooled)
     scores = NormalScores()
     scores.fit_transform(columns.transform(pooled), rng)
 
