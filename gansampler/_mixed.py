@@ -27,7 +27,7 @@ MAX_DONORS = 500
 class MixedColumns:
     """Columns with categories and missing values <-> columns of finite numbers.
 
-    A table of numbers without gaps passes unchanged.
+    A table of numbers without gaps and piles passes unchanged.
 
     Parameters
     ----------
@@ -63,11 +63,11 @@ class MixedColumns:
 
     @property
     def is_identity(self) -> bool:
-        """Whether the table is one of numbers without gaps."""
+        """Whether the table is one of numbers without gaps and piles."""
         return not self.has_indicators and len(self.numeric_) == self.n_columns_
 
     def fit(self, X: np.ndarray) -> MixedColumns:
-        """Learn the categories of X, shape (n, d), and which columns have gaps."""
+        """Learn the categories of X, shape (n, d), and which columns have gaps or piles."""
         self.n_columns_ = X.shape[1]
         self.numeric_ = np.setdiff1d(np.arange(X.shape[1]), self.categorical)
         self.base_ = np.full(X.shape[1], np.nan)
@@ -116,7 +116,8 @@ class MixedColumns:
         that columns stay correlated.
         """
         wide = self.fit(X).transform(X)
-        self.share_ = self.threshold_ = np.zeros((codes.max() + 1, len(self.column_)))
+        self.share_ = np.zeros((codes.max() + 1, len(self.column_)))
+        self.threshold_ = np.zeros_like(self.share_)
         if self.is_identity:
             return wide
         if len(self.numeric_):

@@ -95,15 +95,7 @@ def plot_distances(facts: dict[str, Any], label: Any, ax: Axes | None = None) ->
     ax.set_yticks([])
     ax.set_xlabel("distance to the nearest row, in normal scores", fontsize=NORMAL)
     ax.set_ylabel("density", fontsize=NORMAL)
-    ax.legend(
-        loc="lower left",
-        bbox_to_anchor=(0, 1.01),
-        ncols=3,
-        frameon=False,
-        fontsize=NORMAL,
-        borderaxespad=0,
-        handlelength=2.6,
-    )
+    _legend_above(ax, ncols=3, handlelength=2.6)
     _plain(ax)
     return _figure_of(ax)
 
@@ -285,14 +277,7 @@ def plot_training(facts: dict[str, Any], figure: Figure | None = None) -> Figure
             text = f"kept: step {best:,}" if ax is axes[0] else None
             ax.axvline(best, color=SYNTHETIC, linewidth=1.2, zorder=0.5, label=text)
         _plain(ax)
-        ax.legend(
-            loc="lower left",
-            bbox_to_anchor=(0, 1.01),
-            ncols=4,
-            frameon=False,
-            fontsize=NORMAL,
-            borderaxespad=0,
-        )
+        _legend_above(ax, ncols=4)
     axes[-1].set_xlabel("step of the generator", fontsize=NORMAL)
     return figure
 
@@ -562,6 +547,12 @@ def _note(ax: Axes, text: str) -> None:
         fontsize=SMALL,
         color=INK,
     )
+
+
+def _legend_above(ax: Axes, **style: Any) -> None:
+    """The legend in a line over the axes, where it covers nothing."""
+    place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1.01)}
+    ax.legend(**place, frameon=False, fontsize=NORMAL, borderaxespad=0, **style)
 
 
 def _plain(ax: Axes) -> None:
