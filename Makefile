@@ -17,10 +17,14 @@ lint: .venv/ready
 	$(BIN)/mypy
 	$(BIN)/pre-commit validate-config
 
+# pyradiomics without pip's cache, which would hide that its source release no longer builds.
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt pip setuptools
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,plot]"
+	$(BIN)/python -m pip install --quiet --no-cache-dir --no-deps \
+		--constraint constraints.txt pyradiomics-bhklab
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt \
+		--editable ".[dev,plot,imaging,radiomics]"
 	touch $@
 
 clean:

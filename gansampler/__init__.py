@@ -14,6 +14,8 @@ if TYPE_CHECKING:
         SmallClassWarning,
     )
     from .checks import ConformalCopyCheck, Diagnosis, diagnose
+    from .radiomics import RadiomicsExtractor
+    from .volumes import VolumeGAN, VolumeGANOverSampler
 
 __version__ = "0.1.0.dev0"
 
@@ -27,11 +29,14 @@ _HOMES = {
     "GANOverSampler": "_oversampler",
     "GansamplerWarning": "_warnings",
     "PriorCorrectedClassifier": "_calibration",
+    "RadiomicsExtractor": "radiomics",
     "SmallClassWarning": "_warnings",
     "TabularGAN": "_tabular",
+    "VolumeGAN": "volumes",
+    "VolumeGANOverSampler": "volumes",
     "diagnose": "checks",
 }
-_MODULES = ["datasets", "metrics"]
+_MODULES = ["augment", "datasets", "io", "metrics"]
 
 __all__ = [
     "ConformalCopyCheck",
@@ -41,11 +46,16 @@ __all__ = [
     "GANOverSampler",
     "GansamplerWarning",
     "PriorCorrectedClassifier",
+    "RadiomicsExtractor",
     "SmallClassWarning",
     "TabularGAN",
+    "VolumeGAN",
+    "VolumeGANOverSampler",
     "__version__",
+    "augment",
     "datasets",
     "diagnose",
+    "io",
     "metrics",
 ]
 

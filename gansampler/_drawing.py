@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ._groups import one_per_group
-from ._tabular import TabularGAN
 from ._warnings import CopyWarning
 from .adversarial import single_thread
 from .checks import ConformalCopyCheck, choose, is_faithful
@@ -34,12 +34,14 @@ class CheckedDraws:
 
     Parameters
     ----------
-    gan : TabularGAN
-        Fitted.
-    real : tuple of (ndarray of shape (n, d), ndarray of shape (n,), ndarray of shape (n,))
-        The rows it was fitted on.
+    gan : ConditionalGenerator
+        Fitted; `draw_(codes, rng)` draws a row, or a volume, for each class code.
+    real : tuple of ndarray, of shapes (n, ...), (n,), (n,)
+        What it was fitted on: rows or volumes, labels and groups.
+    embed : callable
+        Takes rows to where distances are measured, shape (n, k).
     copy_alpha : float or None
-        Level of the copy check, on distances between normal scores; None: no such check.
+        Level of the copy check; None: no such check.
     keep_faithful : bool
         Whether to choose among more candidates where an energy test tells the rows of a
         class from the real ones.
@@ -53,25 +55,28 @@ class CheckedDraws:
 
     def __init__(
         self,
-        gan: TabularGAN,
+        gan: Any,
         real: tuple[np.ndarray, np.ndarray, np.ndarray],
         *,
+        embed: Callable[[np.ndarray], np.ndarray],
         copy_alpha: float | None,
         keep_faithful: bool,
         rng: np.random.RandomState,
     ) -> None:
         self.gan, self.keep_faithful, self.rng = gan, keep_faithful, rng
+        self.embed = embed
         self.acceptance_rate: dict[Any, float] = {}
         X, self.y, self.groups = real
+        self.no_rows = X[:0]
         self.check: ConformalCopyCheck | None = None
         with single_thread():
-            self.latent = gan.encoder_.transform(X)
+            self.latent = embed(X)
             if copy_alpha is not None:
                 check = ConformalCopyCheck(alpha=copy_alpha, scale=None, random_state=rng)
                 self.check = check.fit(self.latent, self.y, self.groups)
 
     def draw(self, label: Any, n_rows: int) -> np.ndarray:
-        """Draw exactly `n_rows` of a class, shape (n_rows, d).
+        """Draw exactly `n_rows` of a class, shape (n_rows, ...).
 
         What the last round leaves missing is filled with the rows that look least like
         copies, and a warning says how many.
@@ -119,14 +124,14 @@ class CheckedDraws:
         """Draw rows, drop those that look like copies, top up, in rounds."""
         code = int(np.searchsorted(self.gan.classes_, label))
         level = -np.inf if self.check is None else self.check.level(label)
-        rows = np.empty((0, self.gan.n_features_in_))
+        rows = self.no_rows
         latent, p = np.empty((0, self.latent.shape[1])), np.empty(0)
         n_clean, n_drawn = 0, 0
         for _ in range(MAX_ROUNDS):
             rate = max((n_clean + 1) / (n_drawn + 1), 0.1)
             n_wanted = int(np.ceil((n_rows - n_clean) / rate))
             drawn = self.gan.draw_(np.full(n_wanted, code), self.rng)
-            encoded = self.gan.encoder_.transform(drawn)
+            encoded = self.embed(drawn)
             p_drawn = np.ones(n_wanted)
             if self.check is not None:
                 p_drawn = self.check.p_values(encoded, np.full(n_wanted, label))

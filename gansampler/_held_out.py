@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import nn
 
 from ._start import MIN_CLASS_ROWS
-from .adversarial import ResidualGenerator
 from .checks import ConformalCopyCheck
 from .metrics import energy_score
 
@@ -56,11 +57,15 @@ class HeldOutScore:
     train, held_out : tuple of (ndarray of shape (n, r), ndarray of int, shape (n,))
         Rows and class codes, in the units that distances are taken in.
     groups : ndarray of shape (n_train,)
-    scale : ndarray of shape (r,)
-        What multiplies a generator's output to give those units.
+    measure : callable
+        Takes what a generator returns to rows in those units.
     copy_alpha : float or None
-    generator : ResidualGenerator
-        The generator at its start.
+    generator : nn.Module
+        The generator at its start; draws its own `noise(n)`.
+    min_draws : int, default=250
+        Draws of a class, at least.
+    at_once : int, default=2000
+        Draws made in one go.
     """
 
     def __init__(
@@ -69,19 +74,22 @@ class HeldOutScore:
         held_out: tuple[np.ndarray, np.ndarray],
         *,
         groups: np.ndarray,
-        scale: np.ndarray,
+        measure: Callable[[torch.Tensor], np.ndarray],
         copy_alpha: float | None,
-        generator: ResidualGenerator,
+        generator: nn.Module,
         rng: np.random.RandomState,
+        min_draws: int = MIN_DRAWS,
+        at_once: int = MAX_DRAWS,
     ) -> None:
         self.rows, self.codes = held_out
-        self.scale = scale
+        self.measure, self.at_once = measure, at_once
         classes, counts = np.unique(self.codes, return_counts=True)
         self.weight = dict(
             zip(classes, len(self.codes) / (len(classes) * counts), strict=True)
         )
-        n_draws = np.clip(DRAWS_PER_ROW * counts, MIN_DRAWS, MAX_DRAWS)
-        self.noise = {c: generator.noise(n) for c, n in zip(classes, n_draws, strict=True)}
+        n_draws = np.clip(DRAWS_PER_ROW * counts, min_draws, MAX_DRAWS)
+        noise: Callable[[int], torch.Tensor] = generator.noise  # type: ignore[assignment]
+        self.noise = {c: noise(int(n)) for c, n in zip(classes, n_draws, strict=True)}
         self.copy_limit = None
         if copy_alpha is not None:
             check = ConformalCopyCheck(alpha=copy_alpha, scale=None, random_state=rng)
@@ -106,7 +114,8 @@ class HeldOutScore:
     def _draw(self, generator: nn.Module, c: int) -> np.ndarray:
         noise = self.noise[c]
         y = torch.full((len(noise),), int(c), device=noise.device)
-        return generator(noise, y).double().cpu().numpy() * self.scale
+        parts = zip(noise.split(self.at_once), y.split(self.at_once), strict=True)
+        return np.concatenate([self.measure(generator(*part)) for part in parts])
 
 
 class _CopyLimit:

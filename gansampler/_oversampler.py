@@ -3,41 +3,26 @@
 from __future__ import annotations
 
 import os
-import warnings
-from collections import OrderedDict
-from collections.abc import Collection, Mapping
-from numbers import Real
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
-from imblearn.over_sampling.base import BaseOverSampler
 from imblearn.utils import check_target_type
 from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.base import _fit_context
-from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
-from ._drawing import CheckedDraws
+from ._base_sampler import CHECKS, BaseGANOverSampler, Table
 from ._frames import TableFormat, is_polars, within_dtype
-from ._groups import check_groups, extend_groups
-from ._prior import Prior, resolve_prior, target_counts
+from ._prior import Prior
 from ._saving import Arrays, read, write
 from ._state import params_from_json, params_to_json, restore, state_of
-from ._tabular import TabularGAN, check_layers, check_resumable
-from ._warnings import DiagnosisWarning
-from .adversarial import single_thread
+from ._tabular import TabularGAN, check_layers
 from .checks import Diagnosis, diagnose_classes
 
-CHECKS = ("memorization", "fidelity")
 
-DIAGNOSIS_ALPHA = 0.05
-DIAGNOSIS_EXCHANGES = 99
-"""As `diagnose` has them, but for the number of exchanges, which take time."""
-
-
-class GANOverSampler(BaseOverSampler):
+class GANOverSampler(BaseGANOverSampler):
     """Oversample with a conditional Wasserstein GAN and a copy check.
 
     `fit_resample` trains a `TabularGAN` on the rows given, draws the rows that bring the
@@ -177,11 +162,8 @@ class GANOverSampler(BaseOverSampler):
     """
 
     _parameter_constraints: dict[str, list[Any]] = {
-        **BaseOverSampler._parameter_constraints,
+        **BaseGANOverSampler._parameter_constraints,
         **TabularGAN._parameter_constraints,
-        "target_prior": [StrOptions({"uniform", "empirical"}), Mapping, None],
-        "target_size": [Interval(Real, 1, None, closed="left"), None],
-        "checks": [tuple, list, set, frozenset],
     }
 
     def __init__(
@@ -375,87 +357,21 @@ class GANOverSampler(BaseOverSampler):
         self, X: Any, y: np.ndarray, groups: ArrayLike | None = None
     ) -> tuple[Any, np.ndarray]:
         check_layers(self.hidden_layer_sizes)
-        check_resumable(self)
-        group_of = check_groups(groups, len(y))
-        unknown = [name for name in self.checks if name not in CHECKS]
-        if unknown:
-            raise ValueError(f"checks may hold {CHECKS}; got {unknown} besides.")
-        self.sampling_strategy_ = self._rows_to_add(y)
-        rng = check_random_state(self.random_state)
         real = X.toarray() if sparse.issparse(X) else X
-        self.gan_: TabularGAN | None = None
-        self.diagnosis_: Diagnosis | None = None
-        self.history_: dict[str, Any] = {}
-        self.acceptance_rate_: dict[Any, float] = {}
-        new, y_new = np.empty((0, X.shape[1]), dtype=X.dtype), y[:0]
-        wanted = {label: n for label, n in self.sampling_strategy_.items() if n}
-        if wanted:
-            gan = self._make_gan(rng).fit(real, y, groups=group_of)
-            draws = CheckedDraws(
-                gan,
-                (real, y, group_of),
-                copy_alpha=self.copy_alpha if "memorization" in self.checks else None,
-                keep_faithful="fidelity" in self.checks,
-                rng=rng,
-            )
-            parts = [draws.draw(label, n) for label, n in wanted.items()]
-            new = within_dtype(np.concatenate(parts), X.dtype).astype(X.dtype)
-            y_new = np.repeat(np.array(list(wanted), dtype=y.dtype), list(wanted.values()))
-            self.gan_, self.history_ = gan, gan.history_
-            self.acceptance_rate_ = draws.acceptance_rate
-            if self.checks:
-                labels = np.unique(y_new).tolist()
-                self._diagnose((real, y), (new, y_new), labels, group_of, rng)
+        new, y_new = self._draw_rows(real, y, groups)
+        new = within_dtype(new, X.dtype).astype(X.dtype)
         y_resampled = np.concatenate([y, y_new])
-        self.is_synthetic_ = np.arange(len(y_resampled)) >= len(y)
-        self.groups_resampled_ = None if groups is None else extend_groups(groups, len(new))
         if sparse.issparse(X):
             return sparse.vstack([X, X.__class__(new)], format=X.format), y_resampled
         return np.concatenate([X, new]), y_resampled
 
-    def _diagnose(
-        self,
-        real: tuple[np.ndarray, np.ndarray],
-        synthetic: tuple[np.ndarray, np.ndarray],
-        labels: list[Any],
-        groups: np.ndarray,
-        rng: np.random.RandomState,
-    ) -> None:
-        """Judge the rows made, and warn of what is wrong with them."""
-        with single_thread():
-            self.diagnosis_ = diagnose_classes(
-                real,
-                synthetic,
-                classes=labels,
-                groups=groups,
-                format_=self._format,
-                alpha=DIAGNOSIS_ALPHA,
-                n_permutations=DIAGNOSIS_EXCHANGES,
-                rng=rng,
-            )
-        self.diagnosis_.history_ = self.history_
-        complaint = self.diagnosis_.complaint()
-        if complaint:
-            warnings.warn(complaint, DiagnosisWarning, stacklevel=2)
+    def _embedding(self, real: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+        """Distances are measured between normal scores."""
+        assert self.gan_ is not None
+        return self.gan_.encoder_.transform
 
-    def _rows_to_add(self, y: np.ndarray) -> OrderedDict[Any, int]:
-        """Class -> rows to add, by `target_prior` or else `sampling_strategy`."""
-        if self.target_prior is None and self.target_size is None:
-            return self.sampling_strategy_
-        classes, counts = np.unique(y, return_counts=True)
-        if self.target_prior is None:
-            added = [self.sampling_strategy_.get(label, 0) for label in classes.tolist()]
-            p = (counts + added) / (counts + added).sum()
-        elif self.sampling_strategy != "auto":
-            raise ValueError(
-                "sampling_strategy and target_prior both say what classes to reach: "
-                f"got sampling_strategy={self.sampling_strategy!r} and "
-                f"target_prior={self.target_prior!r}. Leave one at its default."
-            )
-        else:
-            p = resolve_prior(self.target_prior, classes, counts)
-        wanted = target_counts(classes, counts, p, self.target_size)
-        return OrderedDict(zip(classes.tolist(), (wanted - counts).tolist(), strict=True))
+    def _judge(self, real: Table, synthetic: Table, **settings: Any) -> Diagnosis:
+        return diagnose_classes(real, synthetic, format_=self._format, **settings)
 
     def _make_gan(self, rng: np.random.RandomState) -> TabularGAN:
         shared = TabularGAN._get_param_names()

@@ -4,48 +4,41 @@ from __future__ import annotations
 
 import copy
 import os
-import warnings
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     check_consistent_length,
     check_is_fitted,
     column_or_1d,
     validate_data,
 )
-from tqdm.auto import tqdm
 
 from ._checkpoint import Checkpoint
+from ._conditional import ConditionalGenerator, check_resumable
 from ._encoding import TableEncoder
 from ._frames import TableFormat
-from ._groups import check_groups
 from ._held_out import HeldOutScore, choose_held_out
-from ._prior import Prior, apportion, resolve_prior
+from ._prior import Prior
 from ._saving import read, write
-from ._start import MIN_CLASS_ROWS, fit_class_gaussians
+from ._start import fit_class_gaussians
 from ._state import params_from_json, params_to_json, restore, state_of
-from ._warnings import SmallClassWarning
 from .adversarial import (
     OBJECTIVES,
     Critic,
-    History,
     Plan,
     ResidualGenerator,
     SynthesisGame,
     balanced_batches,
-    is_finite,
     isolated,
     resolve_device,
     single_thread,
-    train,
 )
 
 REFERENCE_DRAWS = 2000
@@ -55,7 +48,7 @@ ROWS_PER_STEP = 40
 """Training rows for each step between two scores: many rows are worth more patience."""
 
 
-class TabularGAN(BaseEstimator):
+class TabularGAN(ConditionalGenerator):
     """Conditional Wasserstein GAN that starts at a Gaussian copula.
 
     Columns are taken to normal scores and those to principal components. There the
@@ -456,28 +449,7 @@ class TabularGAN(BaseEstimator):
             ensure_all_finite="allow-nan",
         )
         self._dtype = rows.dtype
-        labels = np.zeros(len(rows), dtype=int)
-        if y is not None:
-            labels = column_or_1d(y, warn=True)
-            check_classification_targets(labels)
-        check_consistent_length(rows, labels)
-        group_of = check_groups(groups, len(rows))
-        self.classes_, codes = np.unique(labels, return_inverse=True)
-        counts = np.bincount(codes)
-        self.class_prior_ = counts / len(rows)
-        small = {
-            label: int(count)
-            for label, count in zip(self.classes_.tolist(), counts, strict=True)
-            if count < MIN_CLASS_ROWS
-        }
-        if small:
-            warnings.warn(
-                f"Classes with fewer than {MIN_CLASS_ROWS} rows, {small}, take their "
-                "covariance from all classes together; their synthetic rows can tell "
-                "little that the other classes do not.",
-                SmallClassWarning,
-                stacklevel=2,
-            )
+        codes, group_of = self._learn_labels(len(rows), y, groups)
         return rows, codes, group_of
 
     def _checkpoint(
@@ -551,7 +523,7 @@ class TabularGAN(BaseEstimator):
                 (latent[kept, :r], codes[kept]),
                 (latent[held_out, :r], codes[held_out]),
                 groups=groups[kept],
-                scale=self.scale_,
+                measure=lambda drawn: drawn.double().cpu().numpy() * self.scale_,
                 copy_alpha=self.copy_alpha,
                 generator=generator,
                 rng=rng,
@@ -571,61 +543,17 @@ class TabularGAN(BaseEstimator):
             score_every=int(np.clip(kept.sum() / ROWS_PER_STEP, 20, 50)),
             n_iter_no_change=self.n_iter_no_change,
         )
-        with tqdm(total=self.max_iter, disable=not self.verbose, unit="step") as bar:
-            history = train(
-                game,
-                batches,
-                plan,
-                score=score,
-                callback=lambda step, _: bar.update(step - bar.n),
-                checkpoint=checkpoint,
-            )
-        if checkpoint is not None:
-            checkpoint.remove()
-        if not is_finite(generator):
-            raise ValueError(
-                "Training diverged: the generator's weights are not finite after "
-                f"{history.n_iter} steps. Lower learning_rate_init."
-            )
+        history = self._train(game, batches, plan, score, checkpoint)
         # On the CPU, so that a pickle opens on a machine without a GPU.
         self.residual_ = generator.residual.cpu().eval()
         self.critic_ = critic.cpu().eval()
         self.keep_history_(history)
-
-    def keep_history_(self, history: History) -> None:
-        self.history_ = history.as_dict()
-        self.n_iter_ = history.n_iter
-        self.best_iter_ = history.best_step
-        self.start_used_ = history.best_step == 0
-        self.loss_curve_ = history.losses["critic"]
-        self.validation_scores_ = history.scores
 
     def _criticize(self, latent: np.ndarray, codes: np.ndarray) -> np.ndarray:
         """Critic scores in double precision, so that they do not hang on the batch."""
         with single_thread(), torch.no_grad():
             critic = copy.deepcopy(self.critic_).double()
             return critic(torch.as_tensor(latent), torch.as_tensor(codes)).numpy()
-
-    def _codes_to_draw(
-        self, n_samples: int, y: ArrayLike | None, prior: Prior
-    ) -> np.ndarray:
-        if y is not None:
-            return self._encode_labels(column_or_1d(y))
-        if not isinstance(n_samples, Integral) or n_samples < 1:
-            raise ValueError(
-                f"n_samples must be an integer of at least 1; got {n_samples!r}."
-            )
-        p = resolve_prior(prior, self.classes_, self.class_prior_, name="prior")
-        return np.repeat(np.arange(len(p)), apportion(int(n_samples), p))
-
-    def _encode_labels(self, y: np.ndarray) -> np.ndarray:
-        unknown = np.setdiff1d(y, self.classes_)
-        if len(unknown):
-            raise ValueError(
-                f"y holds classes that `fit` did not see: {unknown.tolist()}; known are "
-                f"{self.classes_.tolist()}."
-            )
-        return np.searchsorted(self.classes_, y)
 
 
 def check_layers(sizes: Any) -> None:
@@ -635,14 +563,4 @@ def check_layers(sizes: Any) -> None:
         raise ValueError(
             "hidden_layer_sizes must hold at least one width, each a positive integer; "
             f"got {sizes!r}."
-        )
-
-
-def check_resumable(estimator: Any) -> None:
-    """Refuse `checkpoint_dir` where a second run would be another training."""
-    seed = estimator.random_state
-    if estimator.checkpoint_dir is not None and not isinstance(seed, Integral):
-        raise ValueError(
-            "checkpoint_dir needs an integer random_state, for another run to be the same "
-            f"training; got random_state={seed!r}."
         )

@@ -5,10 +5,11 @@ from .games import Game, SynthesisGame
 from .isolation import isolated, resolve_device, single_thread
 from .networks import ConditionalMLP, Critic, ResidualGenerator
 from .objectives import OBJECTIVES, Objective
-from .training import History, Plan, is_finite, train
+from .training import Batch, History, Plan, Score, is_finite, train
 
 __all__ = [
     "OBJECTIVES",
+    "Batch",
     "ConditionalMLP",
     "Critic",
     "Game",
@@ -16,6 +17,7 @@ __all__ = [
     "Objective",
     "Plan",
     "ResidualGenerator",
+    "Score",
     "SynthesisGame",
     "balanced_batches",
     "is_finite",

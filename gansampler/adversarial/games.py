@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +44,8 @@ class SynthesisGame(Game):
     objective : Objective
     penalty_weight : float, default=None
         None takes the objective's own.
+    augment : callable, default=None
+        Applied to all that the critic sees, real and generated alike.
     """
 
     def __init__(
@@ -51,7 +54,9 @@ class SynthesisGame(Game):
         critic: nn.Module,
         objective: Objective,
         penalty_weight: float | None = None,
+        augment: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
+        self.augment = augment or (lambda samples: samples)
         self.generator = generator
         self.critic = critic
         self.objective = objective
@@ -61,12 +66,12 @@ class SynthesisGame(Game):
 
     def _fake(self, y: Tensor) -> Tensor:
         noise: Tensor = self.generator.noise(len(y))  # type: ignore[operator]
-        return self.generator(noise, y)
+        return self.augment(self.generator(noise, y))
 
     def critic_loss(self, batch: tuple[Tensor, Tensor]) -> Losses:
         real, y = batch
         with torch.no_grad():
-            fake = self._fake(y)
+            real, fake = self.augment(real), self._fake(y)
         scores = self.critic(torch.cat([real, fake]), torch.cat([y, y]))
         losses = {"critic": self.objective.critic_loss(*scores.chunk(2))}
         if self.penalty_weight:

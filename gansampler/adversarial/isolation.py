@@ -32,9 +32,12 @@ def single_thread() -> Iterator[None]:
 
 
 @contextmanager
-def isolated(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch inside the block, on one thread; put its generators back after it."""
-    with single_thread():
+def isolated(seed: int, device: torch.device, n_threads: int | None = 1) -> Iterator[None]:
+    """Seed torch inside the block, on one thread; put its generators back after it.
+
+    With n_threads=None on as many threads as there are, for networks that are worth it.
+    """
+    with _ALONE if n_threads is None else single_thread():
         states = get_rng_states(device)
         try:
             torch.default_generator.manual_seed(seed)

@@ -1,0 +1,121 @@
+"""What generators of tables and of volumes share: labels, priors, and training."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_consistent_length, column_or_1d
+from tqdm.auto import tqdm
+
+from ._checkpoint import Checkpoint
+from ._groups import check_groups
+from ._prior import Prior, apportion, resolve_prior
+from ._start import MIN_CLASS_ROWS
+from ._warnings import SmallClassWarning
+from .adversarial import Batch, Game, History, Plan, Score, is_finite, train
+
+
+class ConditionalGenerator(BaseEstimator):
+    """Base class of estimators that learn p(x | y) in an adversarial game."""
+
+    def _learn_labels(
+        self, n_rows: int, y: ArrayLike | None, groups: ArrayLike | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Set classes and their shares; return class codes and group of each row."""
+        labels = np.zeros(n_rows, dtype=int)
+        if y is not None:
+            labels = column_or_1d(y, warn=True)
+            check_classification_targets(labels)
+        if len(labels) != n_rows:
+            check_consistent_length(np.empty(n_rows), labels)
+        group_of = check_groups(groups, n_rows)
+        self.classes_, codes = np.unique(labels, return_inverse=True)
+        counts = np.bincount(codes)
+        self.class_prior_ = counts / n_rows
+        small = {
+            label: int(count)
+            for label, count in zip(self.classes_.tolist(), counts, strict=True)
+            if count < MIN_CLASS_ROWS
+        }
+        if small:
+            warnings.warn(
+                f"Classes with fewer than {MIN_CLASS_ROWS} rows, {small}, take their "
+                "covariance from all classes together; their synthetic rows can tell "
+                "little that the other classes do not.",
+                SmallClassWarning,
+                stacklevel=3,
+            )
+        return codes, group_of
+
+    def _train(
+        self,
+        game: Game,
+        batches: Iterator[Batch],
+        plan: Plan,
+        score: Score | None,
+        checkpoint: Checkpoint | None,
+    ) -> History:
+        """Play the game under a progress bar."""
+        with tqdm(total=plan.max_iter, disable=not self.verbose, unit="step") as bar:
+            history = train(
+                game,
+                batches,
+                plan,
+                score=score,
+                callback=lambda step, _: bar.update(step - bar.n),
+                checkpoint=checkpoint,
+            )
+        if checkpoint is not None:
+            checkpoint.remove()
+        if not is_finite(game.generator):
+            raise ValueError(
+                "Training diverged: the generator's weights are not finite after "
+                f"{history.n_iter} steps. Lower learning_rate_init."
+            )
+        return history
+
+    def keep_history_(self, history: History) -> None:
+        self.history_ = history.as_dict()
+        self.n_iter_ = history.n_iter
+        self.best_iter_ = history.best_step
+        self.start_used_ = history.best_step == 0
+        self.loss_curve_ = history.losses["critic"]
+        self.validation_scores_ = history.scores
+
+    def _codes_to_draw(
+        self, n_samples: int, y: ArrayLike | None, prior: Prior
+    ) -> np.ndarray:
+        if y is not None:
+            return self._encode_labels(column_or_1d(y))
+        if not isinstance(n_samples, Integral) or n_samples < 1:
+            raise ValueError(
+                f"n_samples must be an integer of at least 1; got {n_samples!r}."
+            )
+        p = resolve_prior(prior, self.classes_, self.class_prior_, name="prior")
+        return np.repeat(np.arange(len(p)), apportion(int(n_samples), p))
+
+    def _encode_labels(self, y: np.ndarray) -> np.ndarray:
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            raise ValueError(
+                f"y holds classes that `fit` did not see: {unknown.tolist()}; known are "
+                f"{self.classes_.tolist()}."
+            )
+        return np.searchsorted(self.classes_, y)
+
+
+def check_resumable(estimator: Any) -> None:
+    """Refuse `checkpoint_dir` where a second run would be another training."""
+    seed = estimator.random_state
+    if estimator.checkpoint_dir is not None and not isinstance(seed, Integral):
+        raise ValueError(
+            "checkpoint_dir needs an integer random_state, for another run to be the same "
+            f"training; got random_state={seed!r}."
+        )

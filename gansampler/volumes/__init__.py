@@ -1,0 +1,6 @@
+"""Generators of 3D images with their masks."""
+
+from ._gan import VolumeGAN
+from ._oversampler import VolumeGANOverSampler
+
+__all__ = ["VolumeGAN", "VolumeGANOverSampler"]

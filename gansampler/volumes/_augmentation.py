@@ -1,0 +1,52 @@
+"""Small moves of volumes that keep their class, of real and generated ones alike."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+PROBABILITY = 0.8
+"""Share of volumes moved. Below 1, so that what the moves do is not learned (Karras et al.
+2020, Training generative adversarial networks with limited data)."""
+
+
+class Moves:
+    """Random flips, rotations and translations, drawn anew for each volume.
+
+    Parameters
+    ----------
+    flips : tuple of int
+        Spatial axes along which a volume may be flipped, 0 for depth.
+    rotation : float
+        Largest angle about each axis, in degrees.
+    translation : float
+        Largest shift along each axis, as a share of the edge.
+    """
+
+    def __init__(self, flips: tuple[int, ...], rotation: float, translation: float) -> None:
+        self.flips, self.rotation, self.translation = flips, rotation, translation
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Move each volume of x, (batch, channel, *edges), with probability .8."""
+        for axis in self.flips:
+            flipped = self._some(x, PROBABILITY / 2)
+            x = torch.where(flipped, x.flip(2 + axis), x)
+        if self.rotation or self.translation:
+            x = torch.where(self._some(x, PROBABILITY), self._shifted(x), x)
+        return x
+
+    def _some(self, x: Tensor, share: float) -> Tensor:
+        drawn = torch.rand(len(x), device=x.device) < share
+        return drawn.reshape(-1, *[1] * (x.dim() - 1))
+
+    def _shifted(self, x: Tensor) -> Tensor:
+        n_dims = x.dim() - 2
+        # Exponentials of small skew-symmetric matrices are rotations in any dimension.
+        angles = torch.rand(len(x), n_dims, n_dims, device=x.device) * 2 - 1
+        angles = angles.triu(1) * torch.pi * self.rotation / 180
+        rotation = torch.linalg.matrix_exp(angles - angles.transpose(1, 2))
+        shift = torch.rand(len(x), n_dims, 1, device=x.device) * 2 - 1
+        moves = torch.cat([rotation, 2 * self.translation * shift], dim=2)
+        grid = functional.affine_grid(moves, list(x.shape), align_corners=False)
+        return functional.grid_sample(x, grid, padding_mode="border", align_corners=False)

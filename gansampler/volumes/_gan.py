@@ -1,0 +1,487 @@
+"""VolumeGAN: a conditional Wasserstein GAN for images with their masks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import nullcontext
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from sklearn.base import _fit_context
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
+
+from .._checkpoint import Checkpoint
+from .._conditional import ConditionalGenerator, check_resumable
+from .._held_out import HeldOutScore, choose_held_out
+from .._prior import Prior
+from .._state import params_to_json
+from ..adversarial import (
+    OBJECTIVES,
+    Plan,
+    SynthesisGame,
+    balanced_batches,
+    isolated,
+    resolve_device,
+)
+from ._augmentation import Moves
+from ._features import volume_features
+from ._networks import VolumeCritic, VolumeGenerator
+from ._scaling import VolumeScaler, Window
+from ._start import FieldStart
+
+AT_ONCE = 16
+"""Volumes drawn or scored in one go."""
+
+HELD_OUT_DRAWS = 50
+"""Draws of a class that score a generator, at least."""
+
+ROUNDS = 20
+"""How often a volume with an empty mask is drawn again."""
+
+
+class VolumeGAN(ConditionalGenerator):
+    """Conditional Wasserstein GAN for 3D images and their masks.
+
+    Step 0 draws, for each class, shapes of tissues and of the mask from a Gaussian on their
+    signed distances, and fills them with random fields that have the power spectrum and the
+    histogram of the class. Generator and critic then play on whole volumes: a residual
+    network, from coarse to fine, corrects what the start draws, and the critic scores
+    image and mask together, by projection on the class. Which step is kept, the start
+    included, is chosen on held-out volumes by the energy score of radiomic features.
+
+    Works for 2D slices, of shape (n, channel, height, width), as well.
+
+    Parameters
+    ----------
+    mask_channel : int or None, default=-1
+        Channel of X that is a mask of zeros and ones; None: there is none.
+    window : None, (low, high), or sequence of such pairs, default=None
+        Intensities, in physical units, between which images are learned, for all image
+        channels or for each. What lies outside is cut off. None takes the range of each.
+    objective, penalty, n_critic
+        As in `TabularGAN`.
+    shrinkage : float, default=0.5
+        Weight of the pooled covariance of shapes in that of a class, in [0, 1].
+    channels : int, default=16
+        Channels of both networks at the finest level.
+    flips : tuple of int, default=(-1,)
+        Spatial axes along which real and generated volumes are flipped at random before the
+        critic sees them; -1 is width, left and right in the usual orientation.
+    rotation : float, default=5.0
+        Largest angle, in degrees, by which they are turned about each axis.
+    translation : float, default=0.05
+        Largest shift along each axis, as a share of the edge.
+    learning_rate_init : float, default=0.0005
+        Step size of Adam, for both players.
+    max_iter : int, default=200
+        Largest number of generator steps; 0 keeps the start.
+    batch_size : int, default=16
+        Volumes in a batch, in expectation the same number of each class.
+    early_stopping : bool, default=True
+        Whether to choose the step to keep, the start included, on held-out volumes.
+    validation_fraction, n_iter_no_change
+        As in `TabularGAN`.
+    copy_alpha : float or None, default=0.1
+        Level of the copy check that a step must pass to be kept.
+    mixed_precision : "auto" or bool, default="auto"
+        Whether networks compute in bfloat16; "auto": on a CUDA GPU.
+    checkpoint_dir, device, verbose, random_state
+        As in `TabularGAN`; on CPU, the same bytes need the same number of threads.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    class_prior_ : ndarray of shape (n_classes,)
+    start_used_ : bool
+        Whether the start was kept.
+    n_iter_, best_iter_ : int
+        Steps made; the step kept.
+    loss_curve_, validation_scores_ : list of float
+    history_ : dict
+        Losses and held-out scores of the training, see `TabularGAN`.
+    scaler_ : VolumeScaler
+    start_ : FieldStart
+        Fitted on all volumes.
+    generator_ : VolumeGenerator
+    critic_ : VolumeCritic
+
+    See Also
+    --------
+    VolumeGANOverSampler : The same as a sampler, with checks of what is drawn.
+
+    References
+    ----------
+    .. [1] Gulrajani et al. (2017), Improved training of Wasserstein GANs.
+    .. [2] Miyato and Koyama (2018), cGANs with projection discriminator.
+    .. [3] Karras et al. (2020), Training generative adversarial networks with limited
+       data.
+    .. [4] Raya and Udupa (1990), Shape-based interpolation of multidimensional objects,
+       IEEE Trans. Med. Imaging 9.
+
+    Examples
+    --------
+    >>> from gansampler import VolumeGAN
+    >>> from gansampler.datasets import make_liver_phantoms
+    >>> X, y = make_liver_phantoms(36, size=16, random_state=0)
+    >>> gan = VolumeGAN(max_iter=2, random_state=0).fit(X, y)
+    >>> X_new, y_new = gan.sample(3, prior="uniform")
+    >>> X_new.shape, y_new.tolist()
+    ((3, 2, 16, 16, 16), ['homogeneous', 'rim', 'speckled'])
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        "mask_channel": [Integral, None],
+        "window": ["array-like", None],
+        "objective": [StrOptions(set(OBJECTIVES))],
+        "penalty": [Interval(Real, 0, None, closed="left"), None],
+        "n_critic": [Interval(Integral, 1, None, closed="left")],
+        "shrinkage": [Interval(Real, 0, 1, closed="both")],
+        "channels": [Interval(Integral, 1, None, closed="left")],
+        "flips": [tuple, list],
+        "rotation": [Interval(Real, 0, 180, closed="both")],
+        "translation": [Interval(Real, 0, 1, closed="both")],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "max_iter": [Interval(Integral, 0, None, closed="left")],
+        "batch_size": [Interval(Integral, 2, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "copy_alpha": [Interval(Real, 0, 1, closed="neither"), None],
+        "mixed_precision": ["boolean", StrOptions({"auto"})],
+        "checkpoint_dir": [str, os.PathLike, None],
+        "device": [StrOptions({"auto", "cpu", "cuda", "mps"})],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        *,
+        mask_channel: int | None = -1,
+        window: Window | Sequence[Window] | None = None,
+        objective: str = "wasserstein-gp",
+        penalty: float | None = None,
+        n_critic: int = 2,
+        shrinkage: float = 0.5,
+        channels: int = 16,
+        flips: tuple[int, ...] = (-1,),
+        rotation: float = 5.0,
+        translation: float = 0.05,
+        learning_rate_init: float = 0.0005,
+        max_iter: int = 200,
+        batch_size: int = 16,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.2,
+        n_iter_no_change: int = 4,
+        copy_alpha: float | None = 0.1,
+        mixed_precision: bool | str = "auto",
+        checkpoint_dir: str | os.PathLike[str] | None = None,
+        device: str = "auto",
+        verbose: bool = False,
+        random_state: Any = None,
+    ) -> None:
+        self.mask_channel = mask_channel
+        self.window = window
+        self.objective = objective
+        self.penalty = penalty
+        self.n_critic = n_critic
+        self.shrinkage = shrinkage
+        self.channels = channels
+        self.flips = flips
+        self.rotation = rotation
+        self.translation = translation
+        self.learning_rate_init = learning_rate_init
+        self.max_iter = max_iter
+        self.batch_size = batch_size
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.copy_alpha = copy_alpha
+        self.mixed_precision = mixed_precision
+        self.checkpoint_dir = checkpoint_dir
+        self.device = device
+        self.verbose = verbose
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, X: ArrayLike, y: ArrayLike | None = None, *, groups: ArrayLike | None = None
+    ) -> VolumeGAN:
+        """Learn the distribution of volumes given their class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, channel, depth, height, width)
+            In physical units.
+        y : array-like of shape (n_samples,), default=None
+            Class labels; None takes all volumes for one class, labelled 0.
+        groups : array-like of shape (n_samples,), default=None
+            Patients: the volumes of a group are held out together.
+
+        Returns
+        -------
+        self : VolumeGAN
+
+        Raises
+        ------
+        ValueError
+            If X is no stack of volumes, holds NaN or infinity, fewer than two volumes, or
+            edges shorter than 4; if a mask is empty or not of zeros and ones; if lengths
+            differ; if the window or the flips do not fit X.
+        """
+        check_resumable(self)
+        device = resolve_device(self.device)
+        volumes = check_volumes(X)
+        edges = volumes.shape[2:]
+        codes, group_of = self._learn_labels(len(volumes), y, groups)
+        flips = tuple(axis % len(edges) for axis in self._checked_flips(len(edges)))
+        self.scaler_ = VolumeScaler(self.mask_channel, self.window).fit(volumes)
+        self.n_features_in_ = int(np.prod(volumes.shape[1:]))
+        rng = check_random_state(self.random_state)
+        with isolated(rng.randint(2**31 - 1), device, n_threads=None):
+            U = self.scaler_.transform(volumes)
+            checkpoint = None
+            if self.checkpoint_dir is not None:
+                params = params_to_json(self)
+                del params["checkpoint_dir"], params["verbose"]
+                checkpoint = Checkpoint(
+                    self.checkpoint_dir, params, volumes, codes, group_of
+                )
+            self._play(volumes, U, codes, group_of, flips, rng, device, checkpoint)
+            self.start_ = self._fit_start(U, codes)
+        return self
+
+    def _checked_flips(self, n_dims: int) -> tuple[int, ...]:
+        wrong = [axis for axis in self.flips if not -n_dims <= axis < n_dims]
+        if wrong:
+            raise ValueError(
+                f"flips={self.flips!r} names axes {wrong} that volumes with {n_dims} "
+                "spatial axes do not have."
+            )
+        return tuple(self.flips)
+
+    def _fit_start(self, U: np.ndarray, codes: np.ndarray) -> FieldStart:
+        start = FieldStart(
+            n_images=len(self.scaler_.image_channels_),
+            has_mask=self.scaler_.mask_channel_ is not None,
+            edges=U.shape[2:],
+            n_classes=len(self.classes_),
+            n_rows=len(U),
+        )
+        return start.fit(U, codes, self.shrinkage)
+
+    def _play(
+        self,
+        X: np.ndarray,
+        U: np.ndarray,
+        codes: np.ndarray,
+        groups: np.ndarray,
+        flips: tuple[int, ...],
+        rng: np.random.RandomState,
+        device: torch.device,
+        checkpoint: Checkpoint | None,
+    ) -> None:
+        """Train on the volumes not held out."""
+        held_out = np.zeros(len(codes), dtype=bool)
+        if self.early_stopping:
+            held_out = choose_held_out(codes, groups, self.validation_fraction, rng)
+        kept = ~held_out
+        n_classes = len(self.classes_)
+        # A class that the held-out volumes say nothing about stays at its start.
+        learned = np.bincount(codes[held_out], minlength=n_classes) > 0
+        if not self.early_stopping:
+            learned[:] = True
+        generator = VolumeGenerator(
+            start=self._fit_start(U[kept], codes[kept]),
+            learned=torch.as_tensor(learned, dtype=torch.float32),
+            channels=self.channels,
+        ).to(device)
+        critic = VolumeCritic(
+            n_channels=U.shape[1],
+            n_classes=n_classes,
+            edges=U.shape[2:],
+            channels=self.channels,
+        ).to(device)
+        game = SynthesisGame(
+            generator,
+            critic,
+            OBJECTIVES[self.objective],
+            self.penalty,
+            Moves(flips, self.rotation, self.translation),
+        )
+        score = None
+        if self.early_stopping:
+            features = volume_features(X, self.scaler_.mask_channel_).to_numpy()
+            scaler = StandardScaler().fit(features[kept])
+
+            def measure(drawn: torch.Tensor) -> np.ndarray:
+                made = self.scaler_.inverse_transform(drawn.float().cpu().numpy())
+                found = volume_features(made, self.scaler_.mask_channel_)
+                return scaler.transform(found.to_numpy())
+
+            score = HeldOutScore(
+                (scaler.transform(features[kept]), codes[kept]),
+                (scaler.transform(features[held_out]), codes[held_out]),
+                groups=groups[kept],
+                measure=measure,
+                copy_alpha=self.copy_alpha,
+                generator=generator,
+                rng=rng,
+                min_draws=HELD_OUT_DRAWS,
+                at_once=AT_ONCE,
+            )
+        batches = balanced_batches(
+            torch.as_tensor(U[kept]).to(device),
+            torch.as_tensor(codes[kept], device=device),
+            self.batch_size,
+        )
+        plan = Plan(
+            max_iter=self.max_iter,
+            n_critic=self.n_critic,
+            learning_rate=self.learning_rate_init,
+            n_iter_no_change=self.n_iter_no_change,
+        )
+        with self._precision(device):
+            history = self._train(game, batches, plan, score, checkpoint)
+        # On the CPU, so that a pickle opens on a machine without a GPU.
+        self.generator_ = generator.cpu().eval()
+        self.critic_ = critic.cpu().eval()
+        self.keep_history_(history)
+
+    def _precision(self, device: torch.device) -> Any:
+        half = self.mixed_precision
+        if half == "auto":
+            half = device.type == "cuda"
+        return torch.autocast(device.type, torch.bfloat16) if half else nullcontext()
+
+    def sample(
+        self, n_samples: int = 1, *, y: ArrayLike | None = None, prior: Prior = "empirical"
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Draw volumes from the fitted distribution.
+
+        An integer `random_state` gives the same volumes at every call.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of volumes; not used when y is given.
+        y : array-like of shape (n_samples,), default=None
+            The class of each volume to draw.
+        prior : {"empirical", "uniform"} or mapping of class -> probability, \
+                default="empirical"
+            Share of each class, met to the volume.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, channel, depth, height, width)
+            float32 in the units of the volumes fitted, whole numbers where they were.
+        y : ndarray of shape (n_samples,)
+
+        Raises
+        ------
+        ValueError
+            If n_samples is less than 1, or y or prior name an unknown class.
+        """
+        check_is_fitted(self)
+        codes = self._codes_to_draw(n_samples, y, prior)
+        return self.draw_(codes, check_random_state(self.random_state)), self.classes_[
+            codes
+        ]
+
+    def score_samples(self, X: ArrayLike, y: ArrayLike) -> np.ndarray:
+        """Scores of the critic: higher where it takes a volume for a real one of its class.
+
+        Comparable between volumes of one fit only.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, channel, depth, height, width)
+        y : array-like of shape (n_samples,)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+
+        Raises
+        ------
+        ValueError
+            If X has other channels or edges than the volumes fitted, or y an unknown class.
+        """
+        check_is_fitted(self)
+        volumes = check_volumes(X, shape=self.scaler_.shape_)
+        labels = column_or_1d(y)
+        check_consistent_length(volumes, labels)
+        codes = torch.as_tensor(self._encode_labels(labels)).split(AT_ONCE)
+        U = torch.as_tensor(self.scaler_.transform(volumes)).split(AT_ONCE)
+        with torch.no_grad():
+            scores = [self.critic_(*part) for part in zip(U, codes, strict=True)]
+        return torch.cat(scores).numpy()
+
+    def draw_(self, codes: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
+        """Draw one volume for each class code, none with an empty mask."""
+        volumes = self._draw_once(codes, rng)
+        mask = self.scaler_.mask_channel_
+        for _ in range(ROUNDS):
+            if mask is None:
+                break
+            empty = ~volumes[:, mask].reshape(len(codes), -1).any(axis=1)
+            if not empty.any():
+                break
+            volumes[empty] = self._draw_once(codes[empty], rng)
+        return volumes
+
+    @torch.no_grad()
+    def _draw_once(self, codes: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
+        drawer = self.start_ if self.start_used_ else self.generator_
+        n_noise = self.start_.n_noise if self.start_used_ else self.generator_.start.n_noise
+        volumes = np.empty((len(codes), *self.scaler_.shape_), dtype=np.float32)
+        for first in range(0, len(codes), AT_ONCE):
+            part = slice(first, first + AT_ONCE)
+            y = torch.as_tensor(codes[part])
+            noise = torch.as_tensor(
+                rng.standard_normal((len(y), n_noise)), dtype=torch.float32
+            )
+            volumes[part] = self.scaler_.inverse_transform(drawer(noise, y).numpy())
+        return volumes
+
+
+def check_volumes(X: ArrayLike, shape: tuple[int, ...] | None = None) -> np.ndarray:
+    """A stack of volumes as float32, (n, channel, *edges), of two or three edges.
+
+    Raises
+    ------
+    ValueError
+        If it is none, is empty, holds NaN or infinity, or has another shape than `shape`.
+    """
+    volumes = np.asarray(X)
+    if volumes.dtype.kind not in "biuf":
+        raise ValueError(f"X must hold numbers; got an array of {volumes.dtype}.")
+    if volumes.ndim not in (4, 5):
+        raise ValueError(
+            "X must be a stack of volumes of shape (n_samples, channel, depth, height, "
+            f"width), or of slices without depth; got shape {volumes.shape}. Reshape your "
+            "data, or use GANOverSampler for tables."
+        )
+    if len(volumes) < 1 + (shape is None):
+        raise ValueError(f"Found array with {len(volumes)} sample(s), too few to go on.")
+    if min(volumes.shape[2:]) < 4:
+        raise ValueError(f"Edges must be 4 voxels or more; got shape {volumes.shape}.")
+    if shape is not None and volumes.shape[1:] != shape:
+        raise ValueError(
+            f"X has volumes of shape {volumes.shape[1:]}; those fitted have {shape}."
+        )
+    volumes = volumes.astype(np.float32)
+    bad = ~np.isfinite(volumes.reshape(len(volumes), -1)).all(axis=1)
+    if bad.any():
+        raise ValueError(
+            f"Volumes {np.flatnonzero(bad)[:10].tolist()} hold NaN or infinity. Fill them, "
+            "with the intensity of air for instance."
+        )
+    return volumes

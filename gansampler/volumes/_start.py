@@ -1,0 +1,436 @@
+"""Where the generator of volumes starts: shapes of tissues, with texture on them.
+
+What the copula is to tables. An image is cut at a few intensities; the signed distances to
+the borders of what lies above each, and to that of the mask, are smooth and can be mixed
+where intensities cannot: a mean of two limbs is a limb, a mean of two images is a double
+exposure (shape-based interpolation, Raya and Udupa 1990). Their block means, with level and
+strength of the texture inside and outside the mask, are drawn from one Gaussian a class.
+What shapes leave out is a Gaussian random field with the power spectrum and the histogram
+that the class has, inside the mask and outside.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy.ndimage import gaussian_filter
+from scipy.special import ndtri
+from sklearn.cluster import KMeans
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .._start import fit_class_gaussians
+from ._scaling import reach, signed_distance
+
+BLOCKS = 24
+"""About how many blocks an edge is cut into."""
+
+TISSUES = 6
+"""Intensities that an image is made of before texture."""
+
+BINS = 24
+"""Bins of a profile: of the distance to the border, or of intensity."""
+
+QUANTILES = 257
+"""Points of a histogram of texture."""
+
+MIN_VOXELS = 50
+"""Bins and regions with fewer voxels in a class go by all classes together."""
+
+RARE = 0.005
+"""Share of voxels at either end of a histogram that is cut off."""
+
+CALIBRATION_DRAWS = 200
+"""Draws of each class that the size of its masks is set on."""
+
+CERTAIN = 0.05
+"""Largest error of a painted image, in network units, where texture is learned."""
+
+SMOOTHING = 1.0
+"""Standard deviation, in voxels, of the filter before an image is cut."""
+
+INTERPOLATION = {1: "linear", 2: "bilinear", 3: "trilinear"}
+
+
+class FieldStart(nn.Module):
+    """Shapes of tissues with a random field on them, given the class; see the module.
+
+    Everything it has learned is in buffers; `fit` fills them.
+
+    Parameters
+    ----------
+    n_images : int
+        Image channels. Where `has_mask`, a signed distance is the last channel beside them.
+    has_mask : bool
+    edges : tuple of int
+    n_classes : int
+    n_rows : int
+        Volumes that it is fitted on.
+
+    Shape
+    -----
+    noise (batch, n_noise), y (batch,) -> (batch, n_channels, *edges)
+    """
+
+    tissues: Tensor
+    mean: Tensor
+    components: Tensor
+    bounds: Tensor
+    growth: Tensor
+    location: Tensor
+    scale_tril: Tensor
+    level: Tensor
+    spread: Tensor
+    histogram: Tensor
+    spectrum: Tensor
+
+    def __init__(
+        self,
+        *,
+        n_images: int,
+        has_mask: bool,
+        edges: tuple[int, ...],
+        n_classes: int,
+        n_rows: int,
+    ) -> None:
+        super().__init__()
+        self.n_images, self.has_mask, self.edges = n_images, has_mask, edges
+        self.n_regions = 1 + has_mask
+        self.block = tuple(min(edge, max(2, round(edge / BLOCKS))) for edge in edges)
+        blocks = tuple(-(-e // b) for e, b in zip(edges, self.block, strict=True))
+        self.coarse_shape = (n_images * (TISSUES - 1) + has_mask, *blocks)
+        n_columns = int(np.prod(self.coarse_shape)) + 2 * n_images * self.n_regions
+        k = max(1, min(n_rows - 1, n_columns))
+        half = (*edges[:-1], edges[-1] // 2 + 1)
+        of_region = (n_classes, n_images, self.n_regions)
+        shapes = {
+            "tissues": (n_images, TISSUES),
+            "mean": (n_columns,),
+            "components": (k, n_columns),
+            "bounds": (2, n_columns),
+            "growth": (n_classes,),
+            "location": (n_classes, k),
+            "scale_tril": (n_classes, k, k),
+            "level": (*of_region, BINS),
+            "spread": (*of_region, BINS),
+            "histogram": (*of_region, QUANTILES),
+            "spectrum": (*of_region, *half),
+        }
+        for name, shape in shapes.items():
+            self.register_buffer(name, torch.zeros(shape))
+        self.n_latent = k
+        self.n_noise = k + n_images * int(np.prod(edges))
+
+    def forward(self, noise: Tensor, y: Tensor) -> Tensor:
+        latent, white = noise[:, : self.n_latent], noise[:, self.n_latent :]
+        coarse, offset, strength = self._draw_coarse(latent, y)
+        distances = self._shapes(coarse, y)
+        images = self._paint(distances)
+        white = white.reshape(images.shape)
+        spectrum = torch.fft.rfftn(white, dim=self._axes)
+        texture = torch.zeros_like(images)
+        for r, (mine, at) in enumerate(self._regions(images, distances)):
+            filtered = spectrum * self.spectrum[y, :, r]
+            field = torch.fft.irfftn(filtered, s=self.edges, dim=self._axes)
+            position = torch.special.ndtr(field) * (QUANTILES - 1)
+            values = lookup(self.histogram[y, :, r], position)
+            values = offset[:, :, r] + strength[:, :, r] * values
+            level, spread = (
+                lookup(profile[y, :, r], at) for profile in (self.level, self.spread)
+            )
+            texture = torch.where(mine, level + spread * values, texture)
+        images = (images + texture).clamp(-1, 1)
+        return torch.cat([images, distances[:, -1:]], dim=1) if self.has_mask else images
+
+    @property
+    def _axes(self) -> tuple[int, ...]:
+        return tuple(range(2, 2 + len(self.edges)))
+
+    def _draw_coarse(self, z: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Block means of distances; offset and strength of texture in each region."""
+        latent = self.location[y] + torch.einsum("bij,bj->bi", self.scale_tril[y], z)
+        columns = (self.mean + latent @ self.components).clamp(*self.bounds)
+        n_coarse = int(np.prod(self.coarse_shape))
+        coarse = columns[:, :n_coarse].reshape(-1, *self.coarse_shape)
+        # Trailing axes of 1, to broadcast over a volume.
+        shape = (len(z), 2, self.n_images, self.n_regions, *[1] * len(self.edges))
+        offset, strength = columns[:, n_coarse:].reshape(shape).unbind(1)
+        return coarse, offset, strength.exp()
+
+    def _shapes(self, coarse: Tensor, y: Tensor) -> Tensor:
+        """Distances at every voxel, those to the border of the mask last."""
+        distances = self._enlarge(coarse)
+        if self.has_mask:
+            growth = self.growth[y].reshape(-1, 1, *[1] * len(self.edges))
+            grown = (distances[:, -1:] + growth).clamp(-1, 1)
+            distances = torch.cat([distances[:, :-1], grown], dim=1)
+        return distances
+
+    def _enlarge(self, coarse: Tensor) -> Tensor:
+        size = [n * b for n, b in zip(coarse.shape[2:], self.block, strict=True)]
+        mode = INTERPOLATION[len(size)]
+        volume = functional.interpolate(coarse, size=size, mode=mode)
+        whole = [slice(None)] * 2 + [slice(edge) for edge in self.edges]
+        return volume[tuple(whole)]
+
+    def _shrink(self, volume: Tensor) -> Tensor:
+        """Block means; blocks at the far end may be smaller."""
+        pool = (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d)
+        mean = pool[len(self.edges) - 1]
+        return mean(volume, self.block, ceil_mode=True)
+
+    def _paint(self, distances: Tensor) -> Tensor:
+        """Images without texture: each tissue over those below it, borders a voxel wide."""
+        shape = (-1, self.n_images, TISSUES - 1, *self.edges)
+        borders = distances[:, : self.n_images * (TISSUES - 1)].reshape(shape)
+        share = (borders * (reach(self.edges) / 2) + 0.5).clamp(0, 1).unbind(dim=2)
+        below = self._column(self.tissues[:, 0])
+        painted = below.expand(len(distances), -1, *self.edges)
+        # What is brighter than a tissue is brighter than those below it.
+        visible = torch.ones_like(painted)
+        for i, step in enumerate(self.tissues.diff(dim=1).unbind(dim=1)):
+            visible = torch.minimum(visible, share[i])
+            painted = painted + self._column(step) * visible
+        # Inside the mask all is texture: tissues are no finer than blocks, and the mask of
+        # a tumour must not take in a bone that lies beside it.
+        return torch.where(distances[:, -1:] > 0, 0, painted) if self.has_mask else painted
+
+    def _column(self, values: Tensor) -> Tensor:
+        """One value for each image channel, to broadcast over volumes."""
+        return values.reshape(1, -1, *[1] * len(self.edges))
+
+    def _regions(self, images: Tensor, distances: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Outside and, with a mask, inside: where it is, and the bin of a profile.
+
+        Profiles go by the image without texture outside, by the distance to the border
+        inside.
+        """
+        by_image = (images + 1) * ((BINS - 1) / 2)
+        if not self.has_mask:
+            return [(torch.ones_like(images, dtype=torch.bool), by_image)]
+        distance = distances[:, -1:].expand_as(images)
+        return [(distance <= 0, by_image), (distance > 0, distance * (BINS - 1))]
+
+    @torch.no_grad()
+    def fit(self, U: np.ndarray, codes: np.ndarray, shrinkage: float) -> FieldStart:
+        """Learn from volumes in network units, (n_rows, n_channels, *edges)."""
+        images = U[:, : self.n_images]
+        shapes = [self._cut(images[:, i], i) for i in range(self.n_images)]
+        exact = torch.as_tensor(np.concatenate([*shapes, U[:, self.n_images :]], axis=1))
+        coarse = self._shrink(exact)
+        plain = self._paint(exact)
+        (outside, at), *inside = self._regions(plain, exact)
+        # Where block means miss a border there is an error, and no texture.
+        certain = (plain - self._paint(self._enlarge(coarse))).abs() < CERTAIN
+        regions = [(outside & certain, at), *inside]
+        columns = [coarse.flatten(1).numpy()]
+        columns += self._fit_texture(images - plain.numpy(), regions, codes)
+        self._fit_rows(np.concatenate(columns, axis=1).astype(float), codes, shrinkage)
+        if self.has_mask:
+            self._fit_growth(U[:, -1] > 0, codes)
+        return self
+
+    def _fit_growth(self, masks: np.ndarray, codes: np.ndarray) -> None:
+        """Let masks of a class be as large as real ones: means of distances are smaller."""
+        share = masks.reshape(len(masks), -1).mean(axis=1)
+        for c in range(len(self.location)):
+            y = torch.full((CALIBRATION_DRAWS,), c)
+            z = torch.randn(CALIBRATION_DRAWS, self.n_latent)
+            coarse, _, _ = self._draw_coarse(z, y)
+            # On block means, which is near enough and takes no time.
+            distances = coarse[:, -1].flatten(1)
+            low, high = -1.0, 1.0
+            for _ in range(20):
+                growth = (low + high) / 2
+                grown = (distances + growth > 0).double().mean(dim=1)
+                small = grown.pow(1 / 3).mean() < (share[codes == c] ** (1 / 3)).mean()
+                low, high = (growth, high) if small else (low, growth)
+            self.growth[c] = growth
+
+    def _cut(self, images: np.ndarray, channel: int) -> np.ndarray:
+        """Signed distances (n_rows, TISSUES - 1, *edges) to the borders of tissues."""
+        smooth = np.stack([gaussian_filter(image, SMOOTHING) for image in images])
+        some = smooth.ravel()[:: max(1, smooth.size // 20_000)]
+        n_clusters = min(TISSUES, len(np.unique(some)))
+        found = KMeans(n_clusters, n_init=3, random_state=0).fit(some[:, None])
+        tissues = np.sort(found.cluster_centers_.ravel())
+        tissues = np.pad(tissues, (0, TISSUES - n_clusters), mode="edge")
+        self.tissues[channel] = torch.as_tensor(tissues)
+        cuts = (tissues[1:] + tissues[:-1]) / 2
+        return np.stack([signed_distance(smooth > cut) for cut in cuts], axis=1)
+
+    def _fit_rows(self, columns: np.ndarray, codes: np.ndarray, shrinkage: float) -> None:
+        """Fit one Gaussian a class to what sums up a volume, as tables have it."""
+        mean = columns.mean(axis=0)
+        left, size, right = np.linalg.svd(columns - mean, full_matrices=False)
+        k = self.n_latent
+        latent = left[:, :k] * size[:k]
+        location, scale_tril = fit_class_gaussians(
+            latent, codes, len(self.location), shrinkage
+        )
+        learned = {
+            "mean": mean,
+            "components": right[:k],
+            "bounds": [columns.min(axis=0), columns.max(axis=0)],
+            "location": location,
+            "scale_tril": scale_tril,
+        }
+        for name, value in learned.items():
+            getattr(self, name).copy_(torch.as_tensor(np.asarray(value)))
+
+    def _fit_texture(
+        self,
+        texture: np.ndarray,
+        regions: list[tuple[Tensor, Tensor]],
+        codes: np.ndarray,
+    ) -> list[np.ndarray]:
+        """Fit what describes texture; offset and log strength of each volume are left."""
+        n = len(codes)
+        offset, strength = np.zeros((2, n, self.n_images, self.n_regions))
+        for r, (mine, at) in enumerate(regions):
+            inside = mine.numpy()
+            bins = at.round().long().clamp(0, BINS - 1).numpy()
+            for i in range(self.n_images):
+                region = Region(texture[:, i], inside[:, i], bins[:, i])
+                level, spread = region.profiles(codes, len(self.location))
+                self.level[:, i, r] = torch.as_tensor(level)
+                self.spread[:, i, r] = torch.as_tensor(spread)
+                standard, offset[:, i, r], strength[:, i, r] = region.standardize(
+                    level[codes], spread[codes]
+                )
+                for c in range(len(self.location)):
+                    of_class = codes == c
+                    if inside[of_class, i].sum() < MIN_VOXELS:
+                        of_class = np.ones(n, dtype=bool)
+                    histogram, amplitude = describe_field(
+                        standard[of_class], inside[of_class, i]
+                    )
+                    self.histogram[c, i, r] = torch.as_tensor(histogram)
+                    self.spectrum[c, i, r] = torch.as_tensor(amplitude)
+        return [offset.reshape(n, -1), np.log(strength).reshape(n, -1)]
+
+
+class Region:
+    """Texture in a part of each volume: values, where, and bins; all (n, *edges)."""
+
+    def __init__(self, values: np.ndarray, inside: np.ndarray, bins: np.ndarray) -> None:
+        self.values, self.inside, self.bins = values.astype(float), inside, bins
+
+    def profiles(self, codes: np.ndarray, n_classes: int) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and spread in each bin of each class, both (n_classes, BINS).
+
+        Bins with few values are interpolated; a class without any other goes by all
+        classes together.
+        """
+        found = np.tile([[0.0], [1.0]], (n_classes, 1, BINS))
+        for c in range(n_classes):
+            for rows in (codes == c, np.ones(len(codes), dtype=bool)):
+                n, *profile = self._profile(rows)
+                known = np.flatnonzero(n >= MIN_VOXELS)
+                if len(known):
+                    found[c] = [np.interp(range(BINS), known, v[known]) for v in profile]
+                    break
+        return found[:, 0], found[:, 1]
+
+    def _profile(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        inside = self.inside[rows]
+        at, values = self.bins[rows][inside], self.values[rows][inside]
+        n = np.bincount(at, minlength=BINS)
+        some = np.maximum(n, 1)
+        mean = np.bincount(at, values, BINS) / some
+        variance = np.bincount(at, values**2, BINS) / some - mean**2
+        return n, mean, np.sqrt(np.maximum(variance, 1e-8))
+
+    def standardize(
+        self, level: np.ndarray, spread: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Values by the profile (n, BINS) of each volume; what mean and spread are left."""
+        at = self.bins.reshape(len(self.bins), -1)
+        flat = self.values.reshape(at.shape)
+        standard = flat - np.take_along_axis(level, at, axis=1)
+        standard = standard / np.take_along_axis(spread, at, axis=1)
+        inside = self.inside.reshape(at.shape)
+        n = np.maximum(inside.sum(axis=1), 1)
+        mean = (standard * inside).sum(axis=1) / n
+        square = ((standard - mean[:, None]) ** 2 * inside).sum(axis=1) / n
+        strength = np.where(square > 1e-6, np.sqrt(square), 1.0)
+        standard = (standard - mean[:, None]) / strength[:, None]
+        return standard.reshape(self.values.shape), mean, strength
+
+
+def describe_field(
+    standard: np.ndarray, inside: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Histogram of texture in a region, and spectrum of its normal scores there."""
+    p = np.linspace(0, 1, QUANTILES)
+    half = 0.5 / QUANTILES
+    normal = ndtri(p.clip(half, 1 - half))
+    histogram = normal
+    if inside.any():
+        # What is rare may have a form of its own, a vessel say; scattered, it is grit.
+        histogram = np.quantile(standard[inside], p.clip(RARE, 1 - RARE))
+    # Increasing, for an inverse to be there where many voxels are equal.
+    scores = np.interp(standard, histogram + np.arange(QUANTILES) * 1e-9, normal)
+    return histogram, amplitude_spectrum(scores * inside, inside)
+
+
+def lookup(tables: Tensor, position: Tensor) -> Tensor:
+    """Values of tables at fractional positions, by linear interpolation.
+
+    Shape: tables (batch, channel, m), position (batch, channel, *edges) in 0 .. m - 1 ->
+    (batch, channel, *edges).
+    """
+    last = tables.shape[-1] - 1
+    at = position.flatten(2).clamp(0, last)
+    below = at.floor().long().clamp(max=last - 1)
+    values = torch.lerp(tables.gather(-1, below), tables.gather(-1, below + 1), at - below)
+    return values.reshape(position.shape)
+
+
+def amplitude_spectrum(fields: np.ndarray, region: np.ndarray) -> np.ndarray:
+    """Square root of the power spectrum of fields known in a region only.
+
+    The autocovariance at each lag is a mean over pairs of voxels that both lie in the
+    region [1]_; long lags, of few pairs, are tapered off.
+
+    Parameters
+    ----------
+    fields : ndarray of shape (n, *edges)
+        Zero outside the region.
+    region : ndarray of bool, shape (n, *edges)
+
+    Returns
+    -------
+    ndarray of the shape of `rfftn` over the edges
+        Such that white noise of variance 1, times it, has variance 1.
+
+    References
+    ----------
+    .. [1] Marcotte (1996), Fast variogram computation with FFT, Computers & Geosciences.
+    """
+    edges = fields.shape[1:]
+    axes = range(len(edges))
+    # Twice as large, so that opposite faces are no neighbours.
+    size = [2 * edge for edge in edges]
+
+    def pairs(values: np.ndarray) -> np.ndarray:
+        total = np.zeros(1)
+        for value in values:
+            total = total + np.abs(np.fft.rfftn(value, s=size, axes=axes)) ** 2
+        return np.fft.irfftn(total, s=size, axes=axes)
+
+    n_pairs = pairs(region.astype(float))
+    covariance = pairs(fields) / np.maximum(n_pairs, 1.0)
+    covariance[n_pairs < 0.5] = 0
+    for axis, edge in enumerate(edges):
+        lag = np.minimum(np.arange(2 * edge), 2 * edge - np.arange(2 * edge))
+        taper = np.clip(1 - lag / (edge / 2), 0, None)
+        keep = np.r_[0 : (edge + 1) // 2, 2 * edge - edge // 2 : 2 * edge]
+        shape = [-1 if a == axis else 1 for a in range(len(edges))]
+        covariance = covariance * taper.reshape(shape)
+        covariance = np.take(covariance, keep, axis=axis)
+    power = np.maximum(np.fft.rfftn(covariance).real, 0)
+    full = np.fft.irfftn(power, s=edges, axes=axes).flat[0]
+    if full <= 0:
+        return np.ones_like(power)
+    return np.sqrt(power / full)
