@@ -46,6 +46,9 @@ CALIBRATION_DRAWS = 200
 CERTAIN = 0.05
 """Largest error of a painted image, in network units, where texture is learned."""
 
+COHERENT = 0.8
+"""Least agreement of a tissue's shape with itself when images are smoothed more."""
+
 SMOOTHING = 1.0
 """Standard deviation, in voxels, of the filter before an image is cut."""
 
@@ -249,14 +252,18 @@ class FieldStart(nn.Module):
 
     def _cut(self, images: np.ndarray, channel: int) -> np.ndarray:
         """Signed distances (n_rows, TISSUES - 1, *edges) to the borders of tissues."""
-        smooth = np.stack([gaussian_filter(image, SMOOTHING) for image in images])
-        some = smooth.ravel()[:: max(1, smooth.size // 20_000)]
-        n_clusters = min(TISSUES, len(np.unique(some)))
-        found = KMeans(n_clusters, n_init=3, random_state=0).fit(some[:, None])
-        tissues = np.sort(found.cluster_centers_.ravel())
-        tissues = np.pad(tissues, (0, TISSUES - n_clusters), mode="edge")
+        rough, smooth = (
+            np.stack([gaussian_filter(image, width) for image in images])
+            for width in (SMOOTHING / 2, SMOOTHING)
+        )
+        cuts = tissue_borders(rough, smooth)
+        between = np.digitize(smooth, cuts).ravel()
+        n = np.bincount(between, minlength=len(cuts) + 1)
+        tissues = np.bincount(between, smooth.ravel(), len(cuts) + 1) / np.maximum(n, 1)
+        n_missing = TISSUES - len(tissues)
+        tissues = np.pad(tissues, (0, n_missing), mode="edge")
+        cuts = np.pad(cuts, (0, n_missing), constant_values=np.inf)
         self.tissues[channel] = torch.as_tensor(tissues)
-        cuts = (tissues[1:] + tissues[:-1]) / 2
         return np.stack([signed_distance(smooth > cut) for cut in cuts], axis=1)
 
     def _fit_rows(self, columns: np.ndarray, codes: np.ndarray, shrinkage: float) -> None:
@@ -308,6 +315,27 @@ class FieldStart(nn.Module):
                     self.histogram[c, i, r] = torch.as_tensor(histogram)
                     self.spectrum[c, i, r] = torch.as_tensor(amplitude)
         return [offset.reshape(n, -1), np.log(strength).reshape(n, -1)]
+
+
+def tissue_borders(rough: np.ndarray, smooth: np.ndarray) -> np.ndarray:
+    """Intensities at which images can be cut into shapes, at most TISSUES - 1 of them.
+
+    Half way between clusters of intensity; a border that moves when images are smoothed
+    more is one of noise, and is left out: `COHERENT` is the least kappa between what lies
+    above it before and after.
+    """
+    values = smooth.ravel()[:: max(1, smooth.size // 20_000), None]
+    n_clusters = min(TISSUES, len(np.unique(values)))
+    found = KMeans(n_clusters, n_init=3, random_state=0).fit(values)
+    centres = np.sort(found.cluster_centers_.ravel())
+    coherent = []
+    for cut in (centres[1:] + centres[:-1]) / 2:
+        above, before = smooth > cut, rough > cut
+        p, q = above.mean(), before.mean()
+        by_chance = p * q + (1 - p) * (1 - q)
+        if (np.mean(above == before) - by_chance) >= COHERENT * (1 - by_chance):
+            coherent.append(cut)
+    return np.array(coherent)
 
 
 class Region:
@@ -391,7 +419,7 @@ def amplitude_spectrum(fields: np.ndarray, region: np.ndarray) -> np.ndarray:
     """Square root of the power spectrum of fields known in a region only.
 
     The autocovariance at each lag is a mean over pairs of voxels that both lie in the
-    region [1]_; long lags, of few pairs, are tapered off.
+    region [1]_; lags of few pairs, and long ones, are tapered off.
 
     Parameters
     ----------
@@ -421,13 +449,13 @@ def amplitude_spectrum(fields: np.ndarray, region: np.ndarray) -> np.ndarray:
 
     n_pairs = pairs(region.astype(float))
     covariance = pairs(fields) / np.maximum(n_pairs, 1.0)
-    covariance[n_pairs < 0.5] = 0
+    # Noise at lags of few pairs would leave a spectrum that is half negative.
+    lags = np.meshgrid(*(np.fft.fftfreq(n, 1 / n) for n in size), indexing="ij")
+    far = sum((lag / (edge / 2)) ** 2 for lag, edge in zip(lags, edges, strict=True))
+    share = np.minimum(n_pairs / (n_pairs.max() / 2), 1.0)
+    covariance *= share**2 * np.clip(1 - far, 0, None) ** 2
     for axis, edge in enumerate(edges):
-        lag = np.minimum(np.arange(2 * edge), 2 * edge - np.arange(2 * edge))
-        taper = np.clip(1 - lag / (edge / 2), 0, None)
         keep = np.r_[0 : (edge + 1) // 2, 2 * edge - edge // 2 : 2 * edge]
-        shape = [-1 if a == axis else 1 for a in range(len(edges))]
-        covariance = covariance * taper.reshape(shape)
         covariance = np.take(covariance, keep, axis=axis)
     power = np.maximum(np.fft.rfftn(covariance).real, 0)
     full = np.fft.irfftn(power, s=edges, axes=axes).flat[0]
