@@ -30,10 +30,10 @@ from gansampler import (
     RadiomicsExtractor,
     VolumeGAN,
     VolumeGANOverSampler,
+    diagnose,
 )
 from gansampler.augment import AugmentedOverSampler, Flip, Rotate
 from gansampler.checks import ConformalCopyCheck
-from gansampler import diagnose
 from gansampler.datasets import make_liver_phantoms, phantom_spacing
 
 RESULTS = Path(__file__).parent / "results" / "volumes"
@@ -112,13 +112,18 @@ def phantoms(seed: int = 0) -> None:
         )
     found["Frechet ratio"] = ratios
     found["features"] = feature_table(others, y_fresh, new, y_made).to_dict("records")
-    for name, (rows, labels) in {"ours": (new, y_made), "copies": (extract(copies), y_fresh)}.items():
+    for name, (rows, labels) in {
+        "ours": (new, y_made),
+        "copies": (extract(copies), y_fresh),
+    }.items():
         check = ConformalCopyCheck(random_state=seed).fit(real, y)
         d = diagnose(real, y, rows, labels, random_state=seed)
         found[f"diagnosis of {name}"] = {
             c: {
                 "verdict": d.verdicts_[c] if hasattr(d, "verdicts_") else str(d),
-                "passed copy check": float(check.accept(rows[labels == c], labels[labels == c]).mean()),
+                "passed copy check": float(
+                    check.accept(rows[labels == c], labels[labels == c]).mean()
+                ),
             }
             for c in n
         }
@@ -157,7 +162,9 @@ def rare(n_seeds: int = 10) -> None:
     extractor = RadiomicsExtractor(spacing=phantom_spacing(32))
     for seed in set(range(n_seeds)) - set(done["seed"]):
         X, y = make_liver_phantoms(counts, random_state=100 + seed)
-        test, y_test = make_liver_phantoms(dict.fromkeys(counts, 60), random_state=500 + seed)
+        test, y_test = make_liver_phantoms(
+            dict.fromkeys(counts, 60), random_state=500 + seed
+        )
         samplers = {
             "none": "passthrough",
             "augmentation": AugmentedOverSampler(
@@ -199,7 +206,11 @@ def sarcomas(folder: Path, seed: int = 0) -> None:
         gan = VolumeGAN(window=window, random_state=seed).fit(X, y.to_numpy())
         seconds = time.perf_counter() - begin
         made, y_made = gan.sample(40, prior="uniform")
-        extract = RadiomicsExtractor(spacing=(3, 3, 3), settings={"binWidth": 25}).fit(X).transform
+        extract = (
+            RadiomicsExtractor(spacing=(3, 3, 3), settings={"binWidth": 25})
+            .fit(X)
+            .transform
+        )
         real, new = extract(X), extract(made)
         found[modality] = {
             "seconds": seconds,

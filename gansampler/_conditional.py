@@ -86,7 +86,7 @@ class ConditionalGenerator(BaseEstimator):
         self.n_iter_ = history.n_iter
         self.best_iter_ = history.best_step
         self.start_used_ = history.best_step == 0
-        self.loss_curve_ = history.losses["critic"]
+        self.loss_curve_ = history.losses.get("critic", [])
         self.validation_scores_ = history.scores
 
     def _codes_to_draw(

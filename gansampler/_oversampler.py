@@ -47,10 +47,11 @@ class GANOverSampler(BaseGANOverSampler):
         Share of each class in the returned table, met to the row by adding rows only.
         "empirical" keeps the shares there are, to extend all classes with `target_size`.
         None goes by `sampling_strategy`.
-    target_size : float, default=None
+    target_size : float or "extended", default=None
         Rows in the returned table, as a multiple of the rows given, at least 1; with it
         every class can be extended, the majority too. None takes the smallest table that
-        reaches the prior. Without `target_prior`, the shares that `sampling_strategy`
+        reaches the prior, "extended" four times that, which is what to try for a
+        classifier at its defaults on a small, wide table. Without `target_prior`, the shares that `sampling_strategy`
         leads to are kept.
     objective : str, default="wasserstein-gp"
         What critic and generator play for: "wasserstein-gp", "wasserstein-zero-gp",
@@ -171,7 +172,7 @@ class GANOverSampler(BaseGANOverSampler):
         *,
         sampling_strategy: Any = "auto",
         target_prior: Prior | None = None,
-        target_size: float | None = None,
+        target_size: float | str | None = None,
         objective: str = "wasserstein-gp",
         penalty: float | None = None,
         n_critic: int = 2,

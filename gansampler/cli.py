@@ -77,9 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--target-size",
         metavar="FACTOR",
-        type=float,
-        help="rows to return, as a multiple of the rows given (default: the fewest that "
-        "reach the prior)",
+        type=lambda text: text if text == "extended" else float(text),
+        help="rows to return, as a multiple of the rows given, or 'extended': four times "
+        "the fewest that reach the prior (default: the fewest)",
     )
     command.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
     command.add_argument("--out", required=True, metavar="OUT.csv", type=Path)

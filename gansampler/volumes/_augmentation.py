@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ._networks import full_precision
+
 PROBABILITY = 0.8
 """Share of volumes moved. Below 1, so that what the moves do is not learned (Karras et al.
 2020, Training generative adversarial networks with limited data)."""
@@ -33,7 +35,8 @@ class Moves:
             flipped = self._some(x, PROBABILITY / 2)
             x = torch.where(flipped, x.flip(2 + axis), x)
         if self.rotation or self.translation:
-            x = torch.where(self._some(x, PROBABILITY), self._shifted(x), x)
+            with full_precision(x.device):
+                x = torch.where(self._some(x, PROBABILITY), self._shifted(x), x)
         return x
 
     def _some(self, x: Tensor, share: float) -> Tensor:

@@ -91,7 +91,7 @@ class VolumeGAN(ConditionalGenerator):
     copy_alpha : float or None, default=0.1
         Level of the copy check that a step must pass to be kept.
     mixed_precision : "auto" or bool, default="auto"
-        Whether networks compute in bfloat16; "auto": on a CUDA GPU.
+        Whether networks compute in bfloat16, on CPU or a CUDA GPU; "auto": on the latter.
     checkpoint_dir, device, verbose, random_state
         As in `TabularGAN`; on CPU, the same bytes need the same number of threads.
 
@@ -241,7 +241,7 @@ class VolumeGAN(ConditionalGenerator):
         volumes = check_volumes(X)
         edges = volumes.shape[2:]
         codes, group_of = self._learn_labels(len(volumes), y, groups)
-        flips = tuple(axis % len(edges) for axis in self._checked_flips(len(edges)))
+        flips = self._checked_flips(len(edges))
         self.scaler_ = VolumeScaler(self.mask_channel, self.window).fit(volumes)
         self.n_features_in_ = int(np.prod(volumes.shape[1:]))
         rng = check_random_state(self.random_state)
@@ -259,13 +259,14 @@ class VolumeGAN(ConditionalGenerator):
         return self
 
     def _checked_flips(self, n_dims: int) -> tuple[int, ...]:
-        wrong = [axis for axis in self.flips if not -n_dims <= axis < n_dims]
+        known = range(-n_dims, n_dims)
+        wrong = [axis for axis in self.flips if axis not in known]
         if wrong:
             raise ValueError(
                 f"flips={self.flips!r} names axes {wrong} that volumes with {n_dims} "
                 "spatial axes do not have."
             )
-        return tuple(self.flips)
+        return tuple({axis % n_dims for axis in self.flips})
 
     def _fit_start(self, U: np.ndarray, codes: np.ndarray) -> FieldStart:
         start = FieldStart(
@@ -350,6 +351,8 @@ class VolumeGAN(ConditionalGenerator):
         )
         with self._precision(device):
             history = self._train(game, batches, plan, score, checkpoint)
+        # Without a step there is no loss either.
+        history.losses.setdefault("critic", [])
         # On the CPU, so that a pickle opens on a machine without a GPU.
         self.generator_ = generator.cpu().eval()
         self.critic_ = critic.cpu().eval()
@@ -359,7 +362,10 @@ class VolumeGAN(ConditionalGenerator):
         half = self.mixed_precision
         if half == "auto":
             half = device.type == "cuda"
-        return torch.autocast(device.type, torch.bfloat16) if half else nullcontext()
+        if not half or device.type == "mps":
+            return nullcontext()
+        # A cache would hold the first weights for as long as the game lasts.
+        return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
 
     def sample(
         self, n_samples: int = 1, *, y: ArrayLike | None = None, prior: Prior = "empirical"
@@ -426,30 +432,39 @@ class VolumeGAN(ConditionalGenerator):
 
     def draw_(self, codes: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
         """Draw one volume for each class code, none with an empty mask."""
-        volumes = self._draw_once(codes, rng)
-        mask = self.scaler_.mask_channel_
-        for _ in range(ROUNDS):
-            if mask is None:
-                break
-            empty = ~volumes[:, mask].reshape(len(codes), -1).any(axis=1)
-            if not empty.any():
-                break
-            volumes[empty] = self._draw_once(codes[empty], rng)
-        return volumes
-
-    @torch.no_grad()
-    def _draw_once(self, codes: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
-        drawer = self.start_ if self.start_used_ else self.generator_
-        n_noise = self.start_.n_noise if self.start_used_ else self.generator_.start.n_noise
         volumes = np.empty((len(codes), *self.scaler_.shape_), dtype=np.float32)
         for first in range(0, len(codes), AT_ONCE):
             part = slice(first, first + AT_ONCE)
-            y = torch.as_tensor(codes[part])
-            noise = torch.as_tensor(
-                rng.standard_normal((len(y), n_noise)), dtype=torch.float32
-            )
-            volumes[part] = self.scaler_.inverse_transform(drawer(noise, y).numpy())
+            U = self._draw_once(codes[part], rng)
+            if self.scaler_.mask_channel_ is not None:
+                self._fill_empty(U, codes[part], rng)
+            volumes[part] = self.scaler_.inverse_transform(U)
         return volumes
+
+    def _fill_empty(
+        self, U: np.ndarray, codes: np.ndarray, rng: np.random.RandomState
+    ) -> None:
+        """Draw volumes with an empty mask anew, in place."""
+        distances = U[:, -1].reshape(len(U), -1)
+        for _ in range(ROUNDS):
+            empty = np.flatnonzero((distances <= 0).all(axis=1))
+            if not len(empty):
+                return
+            U[empty] = self._draw_once(codes[empty], rng)
+        # Where that is of no use, the mask is as small as the smallest real one.
+        smallest = self.scaler_.smallest_mask_
+        for i in np.flatnonzero((distances <= 0).all(axis=1)):
+            distances[i, np.argsort(distances[i], kind="stable")[-smallest:]] = 1e-6
+
+    @torch.no_grad()
+    def _draw_once(self, codes: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
+        """Draw volumes in network units."""
+        drawer = self.start_ if self.start_used_ else self.generator_
+        n_noise = self.start_.n_noise if self.start_used_ else self.generator_.start.n_noise
+        noise = torch.as_tensor(
+            rng.standard_normal((len(codes), n_noise)), dtype=torch.float32
+        )
+        return drawer(noise, torch.as_tensor(codes)).contiguous().numpy()
 
 
 def check_volumes(X: ArrayLike, shape: tuple[int, ...] | None = None) -> np.ndarray:
@@ -471,17 +486,21 @@ def check_volumes(X: ArrayLike, shape: tuple[int, ...] | None = None) -> np.ndar
         )
     if len(volumes) < 1 + (shape is None):
         raise ValueError(f"Found array with {len(volumes)} sample(s), too few to go on.")
-    if min(volumes.shape[2:]) < 4:
-        raise ValueError(f"Edges must be 4 voxels or more; got shape {volumes.shape}.")
+    if volumes.shape[1] < 1 or min(volumes.shape[2:]) < 4:
+        raise ValueError(
+            "X must have one channel or more, and edges of 4 voxels or more; got shape "
+            f"{volumes.shape}."
+        )
     if shape is not None and volumes.shape[1:] != shape:
         raise ValueError(
             f"X has volumes of shape {volumes.shape[1:]}; those fitted have {shape}."
         )
-    volumes = volumes.astype(np.float32)
+    with np.errstate(over="ignore"):
+        volumes = volumes.astype(np.float32)
     bad = ~np.isfinite(volumes.reshape(len(volumes), -1)).all(axis=1)
     if bad.any():
         raise ValueError(
-            f"Volumes {np.flatnonzero(bad)[:10].tolist()} hold NaN or infinity. Fill them, "
-            "with the intensity of air for instance."
+            f"Volumes {np.flatnonzero(bad)[:10].tolist()} hold NaN or infinity, or numbers "
+            "too large for float32. Fill them, with the intensity of air for instance."
         )
     return volumes

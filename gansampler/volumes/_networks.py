@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +21,13 @@ SMALLEST = 4
 
 WIDEST = 4
 """Most channels of a level, as a multiple of those of the finest."""
+
+
+def full_precision(device: torch.device) -> Any:
+    """A context without autocast: Fourier transforms and coordinates need float32."""
+    if device.type == "mps":  # where older versions of torch have no autocast
+        return nullcontext()
+    return torch.autocast(device.type, enabled=False)
 
 
 def conv(n_in: int, n_out: int, *, size: int, n_dims: int) -> nn.Module:
@@ -135,7 +144,7 @@ class VolumeGenerator(nn.Module):
         return torch.randn((n_samples, self.start.n_noise), device=self.learned.device)
 
     def forward(self, noise: Tensor, y: Tensor) -> Tensor:
-        with torch.no_grad():
+        with torch.no_grad(), full_precision(noise.device):
             start = self.start(noise, y)
         residual = self._residual(start, noise[:, : self.start.n_latent], y)
         weight = self.learned[y].reshape(-1, *[1] * (start.dim() - 1))
@@ -200,5 +209,5 @@ class VolumeCritic(nn.Module):
             new = convolution(functional.leaky_relu(h, 0.2))
             h = pool(new + skip(h), 2, ceil_mode=True)
         h = functional.leaky_relu(self.mix(functional.leaky_relu(h, 0.2)), 0.2)
-        features = h.flatten(2).mean(dim=2)
+        features = h.flatten(2).float().mean(dim=2)
         return self.score(features).squeeze(1) + (self.class_code(y) * features).sum(1)

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_consistent_length
 
 from .._base_sampler import CHECKS, BaseGANOverSampler, Table
-from .._frames import TableFormat
+from .._frames import TableFormat, within_dtype
 from .._prior import Prior
 from ..checks import Diagnosis, diagnose_classes
 from ._features import volume_features
@@ -37,8 +37,8 @@ class VolumeGANOverSampler(BaseGANOverSampler):
     target_prior : {"uniform", "empirical"} or mapping of class -> probability, \
             default=None
         Share of each class in the returned stack; see `GANOverSampler`.
-    target_size : float, default=None
-        Volumes in the returned stack, as a multiple of those given.
+    target_size : float or "extended", default=None
+        Volumes in the returned stack, as a multiple of those given; see `GANOverSampler`.
     mask_channel, window, objective, penalty, n_critic, shrinkage, channels, flips, \
             rotation, translation, learning_rate_init, max_iter, batch_size, \
             early_stopping, validation_fraction, n_iter_no_change, mixed_precision, \
@@ -88,7 +88,7 @@ class VolumeGANOverSampler(BaseGANOverSampler):
         *,
         sampling_strategy: Any = "auto",
         target_prior: Prior | None = None,
-        target_size: float | None = None,
+        target_size: float | str | None = None,
         mask_channel: int | None = -1,
         window: Window | Sequence[Window] | None = None,
         objective: str = "wasserstein-gp",
@@ -184,7 +184,8 @@ class VolumeGANOverSampler(BaseGANOverSampler):
         self, X: np.ndarray, y: np.ndarray, groups: ArrayLike | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         new, y_new = self._draw_rows(X, y, groups)
-        return np.concatenate([X, new.astype(X.dtype)]), np.concatenate([y, y_new])
+        new = within_dtype(new, X.dtype).astype(X.dtype)
+        return np.concatenate([X, new]), np.concatenate([y, y_new])
 
     def _make_gan(self, rng: np.random.RandomState) -> VolumeGAN:
         shared = VolumeGAN._get_param_names()
@@ -192,9 +193,17 @@ class VolumeGANOverSampler(BaseGANOverSampler):
         return VolumeGAN(**{**params, "random_state": rng.randint(2**31 - 1)})
 
     def _features(self, X: np.ndarray) -> Any:
-        if self.extractor is not None:
-            return self.extractor(X)
-        return volume_features(X, self.gan_.scaler_.mask_channel_)
+        if self.extractor is None:
+            return volume_features(X, self.gan_.scaler_.mask_channel_)
+        table = self.extractor(X)
+        values = np.asarray(table, dtype=float)
+        if values.ndim != 2 or len(values) != len(X) or not np.isfinite(values).all():
+            raise ValueError(
+                f"extractor must give a row of finite numbers for each of {len(X)} "
+                f"volumes; got shape {values.shape}, "
+                f"{np.count_nonzero(~np.isfinite(values))} of them NaN or infinity."
+            )
+        return table
 
     def _embedding(self, real: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
         """Distances are measured between standardised features."""

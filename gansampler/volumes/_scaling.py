@@ -34,6 +34,8 @@ class VolumeScaler:
     is_integer_ : ndarray of bool, shape (n_image_channels,)
     shape_ : tuple of int
         Channels and edges of one volume.
+    smallest_mask_ : int
+        Voxels of the smallest mask; only where there are masks.
     """
 
     def __init__(
@@ -64,7 +66,9 @@ class VolumeScaler:
                 )
             self.mask_channel_ = self.mask_channel % n_channels
             channels.remove(self.mask_channel_)
-            check_masks(X[:, self.mask_channel_])
+            masks = X[:, self.mask_channel_]
+            check_masks(masks)
+            self.smallest_mask_ = int((masks > 0).reshape(len(X), -1).sum(axis=1).min())
         self.image_channels_ = channels
         images = X[:, channels]
         axes = (0, *range(2, X.ndim))
@@ -82,10 +86,14 @@ class VolumeScaler:
         window = np.asarray(self.window, dtype=float)
         if window.ndim == 1:
             window = np.tile(window, (n_channels, 1))
-        if window.shape != (n_channels, 2) or not (window[:, 0] < window[:, 1]).all():
+        if (
+            window.shape != (n_channels, 2)
+            or not np.isfinite(window).all()
+            or not (window[:, 0] < window[:, 1]).all()
+        ):
             raise ValueError(
-                "window must be a pair (low, high) with low < high, or one such pair for "
-                f"each of the {n_channels} image channels; got {self.window!r}."
+                "window must be a pair of numbers (low, high) with low < high, or one such "
+                f"pair for each of the {n_channels} image channels; got {self.window!r}."
             )
         return window
 

@@ -37,6 +37,9 @@ QUANTILES = 257
 MIN_VOXELS = 50
 """Bins and regions with fewer voxels in a class go by all classes together."""
 
+MIN_SPREAD = 1e-4
+"""Least spread of texture, to divide by, in network units."""
+
 RARE = 0.005
 """Share of voxels at either end of a histogram that is cut off."""
 
@@ -236,9 +239,10 @@ class FieldStart(nn.Module):
     def _fit_growth(self, masks: np.ndarray, codes: np.ndarray) -> None:
         """Let masks of a class be as large as real ones: means of distances are smaller."""
         share = masks.reshape(len(masks), -1).mean(axis=1)
+        generator = torch.Generator().manual_seed(0)
+        z = torch.randn(CALIBRATION_DRAWS, self.n_latent, generator=generator)
         for c in range(len(self.location)):
             y = torch.full((CALIBRATION_DRAWS,), c)
-            z = torch.randn(CALIBRATION_DRAWS, self.n_latent)
             coarse, _, _ = self._draw_coarse(z, y)
             # On block means, which is near enough and takes no time.
             distances = coarse[:, -1].flatten(1)
@@ -324,7 +328,9 @@ def tissue_borders(rough: np.ndarray, smooth: np.ndarray) -> np.ndarray:
     more is one of noise, and is left out: `COHERENT` is the least kappa between what lies
     above it before and after.
     """
-    values = smooth.ravel()[:: max(1, smooth.size // 20_000), None]
+    # At random: every sixteenth voxel may be one of a face.
+    at = np.random.RandomState(0).randint(smooth.size, size=20_000)
+    values = smooth.ravel()[at, None]
     n_clusters = min(TISSUES, len(np.unique(values)))
     found = KMeans(n_clusters, n_init=3, random_state=0).fit(values)
     centres = np.sort(found.cluster_centers_.ravel())
@@ -348,9 +354,10 @@ class Region:
         """Mean and spread in each bin of each class, both (n_classes, BINS).
 
         Bins with few values are interpolated; a class without any other goes by all
-        classes together.
+        classes together, and where that is of no use by all bins together.
         """
-        found = np.tile([[0.0], [1.0]], (n_classes, 1, BINS))
+        some = self.values[self.inside] if self.inside.any() else np.zeros(1)
+        found = np.tile([[some.mean()], [some.std()]], (n_classes, 1, BINS))
         for c in range(n_classes):
             for rows in (codes == c, np.ones(len(codes), dtype=bool)):
                 n, *profile = self._profile(rows)
@@ -358,7 +365,7 @@ class Region:
                 if len(known):
                     found[c] = [np.interp(range(BINS), known, v[known]) for v in profile]
                     break
-        return found[:, 0], found[:, 1]
+        return found[:, 0], found[:, 1].clip(MIN_SPREAD)
 
     def _profile(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         inside = self.inside[rows]
@@ -367,7 +374,7 @@ class Region:
         some = np.maximum(n, 1)
         mean = np.bincount(at, values, BINS) / some
         variance = np.bincount(at, values**2, BINS) / some - mean**2
-        return n, mean, np.sqrt(np.maximum(variance, 1e-8))
+        return n, mean, np.sqrt(np.maximum(variance, 0))
 
     def standardize(
         self, level: np.ndarray, spread: np.ndarray
@@ -392,14 +399,18 @@ def describe_field(
     """Histogram of texture in a region, and spectrum of its normal scores there."""
     p = np.linspace(0, 1, QUANTILES)
     half = 0.5 / QUANTILES
-    normal = ndtri(p.clip(half, 1 - half))
-    histogram = normal
-    if inside.any():
-        # What is rare may have a form of its own, a vessel say; scattered, it is grit.
-        histogram = np.quantile(standard[inside], p.clip(RARE, 1 - RARE))
-    # Increasing, for an inverse to be there where many voxels are equal.
-    scores = np.interp(standard, histogram + np.arange(QUANTILES) * 1e-9, normal)
-    return histogram, amplitude_spectrum(scores * inside, inside)
+    values = standard[inside]
+    if not len(values):
+        values = np.zeros(1)
+    # What is rare may have a form of its own, a vessel say; scattered, it is grit.
+    histogram = np.quantile(values, p.clip(RARE, 1 - RARE))
+    # The rank of equal values is half way between the ends of their pile.
+    ties = np.arange(QUANTILES) * 1e-9
+    ends = (histogram + ties, histogram - ties[::-1])
+    ranks = np.mean([np.interp(standard[inside], end, p) for end in ends], axis=0)
+    scores = np.zeros(standard.shape)
+    scores[inside] = ndtri(ranks.clip(half, 1 - half))
+    return histogram, amplitude_spectrum(scores, inside)
 
 
 def lookup(tables: Tensor, position: Tensor) -> Tensor:
