@@ -29,8 +29,8 @@ DIAGNOSIS_EXCHANGES = 99
 """As `diagnose` has them, but for the number of exchanges, which take time."""
 
 EXTENSION = 4
-"""What target_size="extended" multiplies the smallest table by: three times as many rows
-again, of every class, helped classifiers at their defaults most (benchmarks/utility/LOG.md)."""
+"""What target_size="extended" multiplies the smallest table by: with three times as many
+rows again, of every class, classifiers at their defaults ranked best."""
 
 Table = tuple[np.ndarray, np.ndarray]
 

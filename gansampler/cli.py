@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--target-size",
         metavar="FACTOR",
-        type=lambda text: text if text == "extended" else float(text),
+        type=_parse_size,
         help="rows to return, as a multiple of the rows given, or 'extended': four times "
         "the fewest that reach the prior (default: the fewest)",
     )
@@ -402,6 +402,15 @@ def _check_features(path: Path, X: pd.DataFrame) -> None:
 
 def _text_columns(X: pd.DataFrame) -> list[str]:
     return X.select_dtypes(["string", "object"]).columns.tolist()
+
+
+def _parse_size(text: str) -> float | str:
+    try:
+        return text if text == "extended" else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither a number nor 'extended'"
+        ) from None
 
 
 def _parse_prior(text: str | None) -> Any:
