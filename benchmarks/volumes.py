@@ -154,7 +154,7 @@ def feature_table(real, y_real, made, y_made) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def rare(n_seeds: int = 10) -> None:
+def rare(max_iter: int, n_seeds: int = 10) -> None:
     """Ten real ones of the rare class: what do more of them do for a classifier?"""
     path = RESULTS / "rare.csv"
     done = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["seed"])
@@ -170,7 +170,7 @@ def rare(n_seeds: int = 10) -> None:
             "augmentation": AugmentedOverSampler(
                 transforms=[Flip(), Rotate()], random_state=seed
             ),
-            "ours": VolumeGANOverSampler(random_state=seed),
+            "ours": VolumeGANOverSampler(max_iter=max_iter, random_state=seed),
         }
         features = extractor.fit_transform(test)
         row = {"seed": seed}
@@ -194,7 +194,7 @@ def interval(values: pd.Series) -> str:
     return f"{values.mean():.3f} ({values.mean() - half:.3f} to {values.mean() + half:.3f})"
 
 
-def sarcomas(folder: Path, seed: int = 0) -> None:
+def sarcomas(folder: Path, max_iter: int, seed: int = 0) -> None:
     """Real CT and T1 cubes around soft-tissue sarcomas, by size of the tumour."""
     y = pd.read_csv(folder / "patients.csv")["large"].map({0: "small", 1: "large"})
     found = {}
@@ -203,7 +203,9 @@ def sarcomas(folder: Path, seed: int = 0) -> None:
         data = np.load(folder / f"{modality}.npz")
         X = np.stack([data["images"], data["masks"]], axis=1).astype(np.float32)
         begin = time.perf_counter()
-        gan = VolumeGAN(window=window, random_state=seed).fit(X, y.to_numpy())
+        gan = VolumeGAN(window=window, max_iter=max_iter, random_state=seed).fit(
+            X, y.to_numpy()
+        )
         seconds = time.perf_counter() - begin
         made, y_made = gan.sample(40, prior="uniform")
         extract = (
@@ -277,14 +279,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("part", choices=["phantoms", "rare", "sarcomas"])
     parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument(
+        "--max-iter", type=int, default=0, help="of rare and sarcomas; 0: the start alone"
+    )
     args = parser.parse_args()
     warnings.simplefilter("ignore", GansamplerWarning)
     if args.part == "sarcomas":
         if args.folder is None:
             parser.error("sarcomas needs the folder of ct.npz, t1.npz and patients.csv")
-        sarcomas(args.folder)
+        sarcomas(args.folder, args.max_iter)
+    elif args.part == "rare":
+        rare(args.max_iter)
     else:
-        {"phantoms": phantoms, "rare": rare}[args.part]()
+        phantoms()
 
 
 if __name__ == "__main__":

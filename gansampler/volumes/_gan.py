@@ -78,7 +78,7 @@ class VolumeGAN(ConditionalGenerator):
         Largest angle, in degrees, by which they are turned about each axis.
     translation : float, default=0.05
         Largest shift along each axis, as a share of the edge.
-    learning_rate_init : float, default=0.0005
+    learning_rate_init : float, default=0.001
         Step size of Adam, for both players.
     max_iter : int, default=200
         Largest number of generator steps; 0 keeps the start.
@@ -174,7 +174,7 @@ class VolumeGAN(ConditionalGenerator):
         flips: tuple[int, ...] = (-1,),
         rotation: float = 5.0,
         translation: float = 0.05,
-        learning_rate_init: float = 0.0005,
+        learning_rate_init: float = 0.001,
         max_iter: int = 200,
         batch_size: int = 16,
         early_stopping: bool = True,
@@ -266,7 +266,7 @@ class VolumeGAN(ConditionalGenerator):
                 f"flips={self.flips!r} names axes {wrong} that volumes with {n_dims} "
                 "spatial axes do not have."
             )
-        return tuple({axis % n_dims for axis in self.flips})
+        return tuple(sorted({axis % n_dims for axis in self.flips}))
 
     def _fit_start(self, U: np.ndarray, codes: np.ndarray) -> FieldStart:
         start = FieldStart(
@@ -321,6 +321,7 @@ class VolumeGAN(ConditionalGenerator):
         if self.early_stopping:
             features = volume_features(X, self.scaler_.mask_channel_).to_numpy()
             scaler = StandardScaler().fit(features[kept])
+            features = scaler.transform(features)
 
             def measure(drawn: torch.Tensor) -> np.ndarray:
                 made = self.scaler_.inverse_transform(drawn.float().cpu().numpy())
@@ -328,8 +329,8 @@ class VolumeGAN(ConditionalGenerator):
                 return scaler.transform(found.to_numpy())
 
             score = HeldOutScore(
-                (scaler.transform(features[kept]), codes[kept]),
-                (scaler.transform(features[held_out]), codes[held_out]),
+                (features[kept], codes[kept]),
+                (features[held_out], codes[held_out]),
                 groups=groups[kept],
                 measure=measure,
                 copy_alpha=self.copy_alpha,
@@ -351,8 +352,6 @@ class VolumeGAN(ConditionalGenerator):
         )
         with self._precision(device):
             history = self._train(game, batches, plan, score, checkpoint)
-        # Without a step there is no loss either.
-        history.losses.setdefault("critic", [])
         # On the CPU, so that a pickle opens on a machine without a GPU.
         self.generator_ = generator.cpu().eval()
         self.critic_ = critic.cpu().eval()

@@ -19,6 +19,9 @@ POOL = (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d)
 SMALLEST = 4
 """Shortest edge at the coarsest level."""
 
+CAUTION = 0.1
+"""Factor of the residual: the critic has to learn faster than the generator moves."""
+
 WIDEST = 4
 """Most channels of a level, as a multiple of those of the finest."""
 
@@ -148,7 +151,7 @@ class VolumeGenerator(nn.Module):
             start = self.start(noise, y)
         residual = self._residual(start, noise[:, : self.start.n_latent], y)
         weight = self.learned[y].reshape(-1, *[1] * (start.dim() - 1))
-        return start + weight * residual
+        return start + CAUTION * weight * residual
 
     def _residual(self, start: Tensor, z: Tensor, y: Tensor) -> Tensor:
         code = functional.leaky_relu(self.code(z) + self.class_code(y), 0.2)

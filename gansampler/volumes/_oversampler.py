@@ -99,7 +99,7 @@ class VolumeGANOverSampler(BaseGANOverSampler):
         flips: tuple[int, ...] = (-1,),
         rotation: float = 5.0,
         translation: float = 0.05,
-        learning_rate_init: float = 0.0005,
+        learning_rate_init: float = 0.001,
         max_iter: int = 200,
         batch_size: int = 16,
         early_stopping: bool = True,

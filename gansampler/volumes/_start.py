@@ -44,7 +44,8 @@ RARE = 0.005
 """Share of voxels at either end of a histogram that is cut off."""
 
 CALIBRATION_DRAWS = 200
-"""Draws of each class that the size of its masks is set on."""
+CALIBRATION_VOXELS = 2**24
+"""Draws of each class that the size of its masks is set on, and their voxels, at most."""
 
 CERTAIN = 0.05
 """Largest error of a painted image, in network units, where texture is learned."""
@@ -238,21 +239,23 @@ class FieldStart(nn.Module):
 
     def _fit_growth(self, masks: np.ndarray, codes: np.ndarray) -> None:
         """Let masks of a class be as large as real ones: means of distances are smaller."""
-        share = masks.reshape(len(masks), -1).mean(axis=1)
+        # Of the size of a mask, the edge.
+        edge = np.cbrt(np.count_nonzero(masks.reshape(len(masks), -1), axis=1))
+        voxels = int(np.prod(self.edges))
+        n_draws = min(CALIBRATION_DRAWS, max(20, CALIBRATION_VOXELS // voxels))
         generator = torch.Generator().manual_seed(0)
-        z = torch.randn(CALIBRATION_DRAWS, self.n_latent, generator=generator)
+        z = torch.randn(n_draws, self.n_latent, generator=generator)
         for c in range(len(self.location)):
-            y = torch.full((CALIBRATION_DRAWS,), c)
-            coarse, _, _ = self._draw_coarse(z, y)
-            # On block means, which is near enough and takes no time.
-            distances = coarse[:, -1].flatten(1)
+            coarse, _, _ = self._draw_coarse(z, torch.full((n_draws,), c))
+            distances = self._enlarge(coarse[:, -1:]).flatten(1).numpy()
             low, high = -1.0, 1.0
             for _ in range(20):
                 growth = (low + high) / 2
-                grown = (distances + growth > 0).double().mean(dim=1)
-                small = grown.pow(1 / 3).mean() < (share[codes == c] ** (1 / 3)).mean()
+                grown = np.cbrt(np.count_nonzero(distances > -growth, axis=1))
+                small = grown.mean() < edge[codes == c].mean()
                 low, high = (growth, high) if small else (low, growth)
-            self.growth[c] = growth
+            # Where small masks are all alike, just below is no mask at all.
+            self.growth[c] = high
 
     def _cut(self, images: np.ndarray, channel: int) -> np.ndarray:
         """Signed distances (n_rows, TISSUES - 1, *edges) to the borders of tissues."""
@@ -463,7 +466,7 @@ def amplitude_spectrum(fields: np.ndarray, region: np.ndarray) -> np.ndarray:
     # Noise at lags of few pairs would leave a spectrum that is half negative.
     lags = np.meshgrid(*(np.fft.fftfreq(n, 1 / n) for n in size), indexing="ij")
     far = sum((lag / (edge / 2)) ** 2 for lag, edge in zip(lags, edges, strict=True))
-    share = np.minimum(n_pairs / (n_pairs.max() / 2), 1.0)
+    share = np.minimum(n_pairs / max(n_pairs.max() / 2, 0.5), 1.0)
     covariance *= share**2 * np.clip(1 - far, 0, None) ** 2
     for axis, edge in enumerate(edges):
         keep = np.r_[0 : (edge + 1) // 2, 2 * edge - edge // 2 : 2 * edge]
