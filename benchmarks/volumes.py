@@ -37,6 +37,9 @@ from gansampler.checks import ConformalCopyCheck
 from gansampler.datasets import make_liver_phantoms, phantom_spacing
 
 RESULTS = Path(__file__).parent / "results" / "volumes"
+NOISE = 120
+"""Standard deviation, in HU, of noise added to phantoms of `rare`: without it, ten volumes
+of a class are enough to tell every one of them."""
 FIRST_ORDER = ["Mean", "10Percentile", "Median", "90Percentile", "Variance"]
 TEXTURE = ["glcm_Contrast", "glcm_Correlation"]
 
@@ -159,12 +162,15 @@ def rare(max_iter: int, n_seeds: int = 10) -> None:
     path = RESULTS / "rare.csv"
     done = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["seed"])
     counts = {"homogeneous": 40, "rim": 30, "speckled": 10}
-    extractor = RadiomicsExtractor(spacing=phantom_spacing(32))
+    extractor = RadiomicsExtractor(spacing=phantom_spacing(32), settings={"binWidth": 25})
     for seed in set(range(n_seeds)) - set(done["seed"]):
         X, y = make_liver_phantoms(counts, random_state=100 + seed)
         test, y_test = make_liver_phantoms(
             dict.fromkeys(counts, 60), random_state=500 + seed
         )
+        rng = np.random.default_rng(seed)
+        for volumes in (X, test):
+            volumes[:, 0] += rng.normal(0, NOISE, volumes[:, 0].shape).round()
         samplers = {
             "none": "passthrough",
             "augmentation": AugmentedOverSampler(
