@@ -29,8 +29,8 @@ DIAGNOSIS_EXCHANGES = 99
 """As `diagnose` has them, but for the number of exchanges, which take time."""
 
 EXTENSION = 4
-"""What target_size="extended" multiplies the smallest table by: with three times as many
-rows again, of every class, classifiers at their defaults ranked best."""
+"""What target_size="extended" multiplies the smallest table by: three times as many rows
+again, of every class (benchmarks/utility/LOG.md, trials 1 to 5)."""
 
 Table = tuple[np.ndarray, np.ndarray]
 
