@@ -2,28 +2,66 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 from tqdm.auto import tqdm
 
 from ._checkpoint import Checkpoint
 from ._groups import check_groups
+from ._held_out import choose_held_out
 from ._prior import Prior, apportion, resolve_prior
 from ._start import MIN_CLASS_ROWS
 from ._warnings import SmallClassWarning
-from .adversarial import Batch, Game, History, Plan, Score, is_finite, train
+from .adversarial import (
+    OBJECTIVES,
+    Batch,
+    Game,
+    History,
+    Plan,
+    Score,
+    is_finite,
+    train,
+)
 
 
 class ConditionalGenerator(BaseEstimator):
     """Base class of estimators that learn p(x | y) in an adversarial game."""
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        "objective": [StrOptions(set(OBJECTIVES))],
+        "penalty": [Interval(Real, 0, None, closed="left"), None],
+        "n_critic": [Interval(Integral, 1, None, closed="left")],
+        "shrinkage": [Interval(Real, 0, 1, closed="both")],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "copy_alpha": [Interval(Real, 0, 1, closed="neither"), None],
+        "checkpoint_dir": [str, os.PathLike, None],
+        "device": [StrOptions({"auto", "cpu", "cuda", "mps"})],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    def _hold_out(
+        self, codes: np.ndarray, groups: np.ndarray, rng: np.random.RandomState
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Which rows are held out, and which classes have something to learn from it."""
+        if not self.early_stopping:
+            return np.zeros(len(codes), dtype=bool), np.ones(len(self.classes_), dtype=bool)
+        held_out = choose_held_out(codes, groups, self.validation_fraction, rng)
+        # A class that the held-out rows say nothing about stays at its start.
+        return held_out, np.bincount(codes[held_out], minlength=len(self.classes_)) > 0
 
     def _learn_labels(
         self, n_rows: int, y: ArrayLike | None, groups: ArrayLike | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from ._checkpoint import Checkpoint
 from ._conditional import ConditionalGenerator, check_resumable
 from ._encoding import TableEncoder
 from ._frames import TableFormat
-from ._held_out import HeldOutScore, choose_held_out
+from ._held_out import HeldOutScore
 from ._prior import Prior
 from ._saving import read, write
 from ._start import fit_class_gaussians
@@ -165,25 +165,13 @@ class TabularGAN(ConditionalGenerator):
     """
 
     _parameter_constraints: dict[str, list[Any]] = {
-        "objective": [StrOptions(set(OBJECTIVES))],
-        "penalty": [Interval(Real, 0, None, closed="left"), None],
-        "n_critic": [Interval(Integral, 1, None, closed="left")],
+        **ConditionalGenerator._parameter_constraints,
         "start": [StrOptions({"copula", "normal"})],
         "categorical_features": ["array-like", StrOptions({"auto"})],
-        "shrinkage": [Interval(Real, 0, 1, closed="both")],
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "hidden_layer_sizes": ["array-like"],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "copy_alpha": [Interval(Real, 0, 1, closed="neither"), None],
-        "checkpoint_dir": [str, os.PathLike, None],
-        "device": [StrOptions({"auto", "cpu", "cuda", "mps"})],
-        "verbose": ["verbose"],
-        "random_state": ["random_state"],
     }
 
     def __init__(
@@ -491,15 +479,8 @@ class TabularGAN(ConditionalGenerator):
         r = min(self.n_components, latent.shape[1])
         spread = latent[:, :r].std(axis=0)
         self.scale_ = np.where(spread > 1e-6, spread, 1.0)
-        held_out = np.zeros(len(codes), dtype=bool)
-        if self.early_stopping:
-            held_out = choose_held_out(codes, groups, self.validation_fraction, rng)
+        held_out, self.is_learned_ = self._hold_out(codes, groups, rng)
         kept = ~held_out
-        # A class that the held-out rows say nothing about stays at its start.
-        n_classes = len(self.classes_)
-        self.is_learned_ = np.bincount(codes[held_out], minlength=n_classes) > 0
-        if not self.early_stopping:
-            self.is_learned_[:] = True
         location, scale_tril = self._fit_start(latent[kept], codes[kept])
 
         def tensor(array: np.ndarray) -> torch.Tensor:

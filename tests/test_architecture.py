@@ -35,6 +35,7 @@ ALLOWED = {
     "_conditional": {
         "_checkpoint",
         "_groups",
+        "_held_out",
         "_prior",
         "_start",
         "_warnings",

@@ -178,7 +178,7 @@ def test_pickle_and_clone(stack, trained):
 
 
 def test_groups_are_held_out_together(stack, monkeypatch):
-    import gansampler.volumes._gan as module
+    import gansampler._conditional as module
 
     seen = []
     choose = module.choose_held_out

@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 
 from .._checkpoint import Checkpoint
 from .._conditional import ConditionalGenerator, check_resumable
-from .._held_out import HeldOutScore, choose_held_out
+from .._held_out import HeldOutScore
 from .._prior import Prior
 from .._state import params_to_json
 from ..adversarial import (
@@ -137,28 +137,16 @@ class VolumeGAN(ConditionalGenerator):
     """
 
     _parameter_constraints: dict[str, list[Any]] = {
+        **ConditionalGenerator._parameter_constraints,
         "mask_channel": [Integral, None],
         "window": ["array-like", None],
-        "objective": [StrOptions(set(OBJECTIVES))],
-        "penalty": [Interval(Real, 0, None, closed="left"), None],
-        "n_critic": [Interval(Integral, 1, None, closed="left")],
-        "shrinkage": [Interval(Real, 0, 1, closed="both")],
         "channels": [Interval(Integral, 1, None, closed="left")],
         "flips": [tuple, list],
         "rotation": [Interval(Real, 0, 180, closed="both")],
         "translation": [Interval(Real, 0, 1, closed="both")],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
         "batch_size": [Interval(Integral, 2, None, closed="left")],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "copy_alpha": [Interval(Real, 0, 1, closed="neither"), None],
         "mixed_precision": ["boolean", StrOptions({"auto"})],
-        "checkpoint_dir": [str, os.PathLike, None],
-        "device": [StrOptions({"auto", "cpu", "cuda", "mps"})],
-        "verbose": ["verbose"],
-        "random_state": ["random_state"],
     }
 
     def __init__(
@@ -290,15 +278,8 @@ class VolumeGAN(ConditionalGenerator):
         checkpoint: Checkpoint | None,
     ) -> None:
         """Train on the volumes not held out."""
-        held_out = np.zeros(len(codes), dtype=bool)
-        if self.early_stopping:
-            held_out = choose_held_out(codes, groups, self.validation_fraction, rng)
+        held_out, learned = self._hold_out(codes, groups, rng)
         kept = ~held_out
-        n_classes = len(self.classes_)
-        # A class that the held-out volumes say nothing about stays at its start.
-        learned = np.bincount(codes[held_out], minlength=n_classes) > 0
-        if not self.early_stopping:
-            learned[:] = True
         generator = VolumeGenerator(
             start=self._fit_start(U[kept], codes[kept]),
             learned=torch.as_tensor(learned, dtype=torch.float32),
@@ -306,7 +287,7 @@ class VolumeGAN(ConditionalGenerator):
         ).to(device)
         critic = VolumeCritic(
             n_channels=U.shape[1],
-            n_classes=n_classes,
+            n_classes=len(self.classes_),
             edges=U.shape[2:],
             channels=self.channels,
         ).to(device)
@@ -396,9 +377,8 @@ class VolumeGAN(ConditionalGenerator):
         """
         check_is_fitted(self)
         codes = self._codes_to_draw(n_samples, y, prior)
-        return self.draw_(codes, check_random_state(self.random_state)), self.classes_[
-            codes
-        ]
+        rng = check_random_state(self.random_state)
+        return self.draw_(codes, rng), self.classes_[codes]
 
     def score_samples(self, X: ArrayLike, y: ArrayLike) -> np.ndarray:
         """Scores of the critic: higher where it takes a volume for a real one of its class.
