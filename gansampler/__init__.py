@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     )
     from .checks import ConformalCopyCheck, Diagnosis, diagnose
     from .radiomics import RadiomicsExtractor
-    from .volumes import VolumeGAN, VolumeGANOverSampler
+    from .volumes import CycleGAN, VolumeGAN, VolumeGANOverSampler
 
 __version__ = "0.1.0.dev0"
 
@@ -24,6 +24,7 @@ __version__ = "0.1.0.dev0"
 _HOMES = {
     "ConformalCopyCheck": "checks",
     "CopyWarning": "_warnings",
+    "CycleGAN": "volumes",
     "Diagnosis": "checks",
     "DiagnosisWarning": "_warnings",
     "GANOverSampler": "_oversampler",
@@ -41,6 +42,7 @@ _MODULES = ["augment", "datasets", "io", "metrics"]
 __all__ = [
     "ConformalCopyCheck",
     "CopyWarning",
+    "CycleGAN",
     "Diagnosis",
     "DiagnosisWarning",
     "GANOverSampler",

@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ._conditional import ConditionalGenerator, check_resumable
+from ._adversarial import check_resumable
+from ._conditional import ConditionalGenerator
 from ._drawing import CheckedDraws
 from ._groups import check_groups, extend_groups
 from ._prior import resolve_prior, target_counts

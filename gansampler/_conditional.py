@@ -1,56 +1,32 @@
-"""What generators of tables and of volumes share: labels, priors, and training."""
+"""What generators of tables and of volumes share: labels and priors."""
 
 from __future__ import annotations
 
-import os
 import warnings
-from collections.abc import Iterator
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, column_or_1d
-from tqdm.auto import tqdm
 
-from ._checkpoint import Checkpoint
+from ._adversarial import AdversarialEstimator
 from ._groups import check_groups
 from ._held_out import choose_held_out
 from ._prior import Prior, apportion, resolve_prior
 from ._start import MIN_CLASS_ROWS
 from ._warnings import SmallClassWarning
-from .adversarial import (
-    OBJECTIVES,
-    Batch,
-    Game,
-    History,
-    Plan,
-    Score,
-    is_finite,
-    train,
-)
 
 
-class ConditionalGenerator(BaseEstimator):
+class ConditionalGenerator(AdversarialEstimator):
     """Base class of estimators that learn p(x | y) in an adversarial game."""
 
     _parameter_constraints: dict[str, list[Any]] = {
-        "objective": [StrOptions(set(OBJECTIVES))],
-        "penalty": [Interval(Real, 0, None, closed="left"), None],
-        "n_critic": [Interval(Integral, 1, None, closed="left")],
+        **AdversarialEstimator._parameter_constraints,
         "shrinkage": [Interval(Real, 0, 1, closed="both")],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "copy_alpha": [Interval(Real, 0, 1, closed="neither"), None],
-        "checkpoint_dir": [str, os.PathLike, None],
-        "device": [StrOptions({"auto", "cpu", "cuda", "mps"})],
-        "verbose": ["verbose"],
-        "random_state": ["random_state"],
     }
 
     def _hold_out(
@@ -92,41 +68,6 @@ class ConditionalGenerator(BaseEstimator):
             )
         return codes, group_of
 
-    def _train(
-        self,
-        game: Game,
-        batches: Iterator[Batch],
-        plan: Plan,
-        score: Score | None,
-        checkpoint: Checkpoint | None,
-    ) -> History:
-        """Play the game under a progress bar."""
-        with tqdm(total=plan.max_iter, disable=not self.verbose, unit="step") as bar:
-            history = train(
-                game,
-                batches,
-                plan,
-                score=score,
-                callback=lambda step, _: bar.update(step - bar.n),
-                checkpoint=checkpoint,
-            )
-        if checkpoint is not None:
-            checkpoint.remove()
-        if not is_finite(game.generator):
-            raise ValueError(
-                "Training diverged: the generator's weights are not finite after "
-                f"{history.n_iter} steps. Lower learning_rate_init."
-            )
-        return history
-
-    def keep_history_(self, history: History) -> None:
-        self.history_ = history.as_dict()
-        self.n_iter_ = history.n_iter
-        self.best_iter_ = history.best_step
-        self.start_used_ = history.best_step == 0
-        self.loss_curve_ = history.losses.get("critic", [])
-        self.validation_scores_ = history.scores
-
     def _codes_to_draw(
         self, n_samples: int, y: ArrayLike | None, prior: Prior
     ) -> np.ndarray:
@@ -147,13 +88,3 @@ class ConditionalGenerator(BaseEstimator):
                 f"{self.classes_.tolist()}."
             )
         return np.searchsorted(self.classes_, y)
-
-
-def check_resumable(estimator: Any) -> None:
-    """Refuse `checkpoint_dir` where a second run would be another training."""
-    seed = estimator.random_state
-    if estimator.checkpoint_dir is not None and not isinstance(seed, Integral):
-        raise ValueError(
-            "checkpoint_dir needs an integer random_state, for another run to be the same "
-            f"training; got random_state={seed!r}."
-        )

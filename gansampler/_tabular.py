@@ -20,8 +20,9 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from ._adversarial import check_resumable
 from ._checkpoint import Checkpoint
-from ._conditional import ConditionalGenerator, check_resumable
+from ._conditional import ConditionalGenerator
 from ._encoding import TableEncoder
 from ._frames import TableFormat
 from ._held_out import HeldOutScore

@@ -32,16 +32,17 @@ ALLOWED = {
     "report": set(),
     "checks": {"metrics", "_encoding", "_frames", "_mixed", "_files", "_groups", "report"},
     "_held_out": {"_start", "checks", "metrics"},
+    "_adversarial": {"_checkpoint", "adversarial"},
     "_conditional": {
-        "_checkpoint",
+        "_adversarial",
         "_groups",
         "_held_out",
         "_prior",
         "_start",
         "_warnings",
-        "adversarial",
     },
     "_tabular": {
+        "_adversarial",
         "_checkpoint",
         "_conditional",
         "_encoding",
@@ -55,6 +56,7 @@ ALLOWED = {
     },
     "_drawing": {"_groups", "_warnings", "adversarial", "checks"},
     "_base_sampler": {
+        "_adversarial",
         "_conditional",
         "_drawing",
         "_groups",
@@ -76,16 +78,20 @@ ALLOWED = {
     "radiomics": set(),
     "augment": set(),
     "volumes": {
+        "_adversarial",
         "_base_sampler",
         "_frames",
         "_checkpoint",
         "_conditional",
+        "_groups",
         "_held_out",
         "_prior",
+        "_saving",
         "_start",
         "_state",
         "adversarial",
         "checks",
+        "metrics",
     },
 }
 

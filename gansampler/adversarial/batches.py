@@ -24,3 +24,26 @@ def balanced_batches(
         within = torch.rand(batch_size, device=codes.device) * counts[drawn]
         rows = order[first[drawn] + within.long()]
         yield samples[rows], drawn
+
+
+def unpaired_patches(
+    a: Tensor, b: Tensor, batch_size: int, patch: tuple[int, ...]
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Endless pairs of batches, each of patches at random places in images of its side.
+
+    Shape: a (n, channels, *edges), b (m, channels, *edges of its own) -> two tensors of
+    shape (batch_size, channels, *patch).
+    """
+    while True:
+        yield _patches(a, batch_size, patch), _patches(b, batch_size, patch)
+
+
+def _patches(images: Tensor, batch_size: int, patch: tuple[int, ...]) -> Tensor:
+    rows = torch.randint(len(images), (batch_size,)).tolist()
+    room = torch.tensor(images.shape[2:]) - torch.tensor(patch) + 1
+    corners = (torch.rand(batch_size, len(patch)) * room).long().tolist()
+    chosen = []
+    for row, corner in zip(rows, corners, strict=True):
+        box = [slice(c, c + edge) for c, edge in zip(corner, patch, strict=True)]
+        chosen.append(images[(row, slice(None), *box)])
+    return torch.stack(chosen)

@@ -163,11 +163,7 @@ class TrainingState:
         average: nn.Module,
         selection: Selection,
     ) -> None:
-        self.modules = {
-            "critic": game.critic,
-            "generator": game.generator,
-            "average": average,
-        }
+        self.modules = {**game.parts(), "average": average}
         self.optimizers = {"critic": critic_optimizer, "generator": generator_optimizer}
         self.selection = selection
         self.device = next(average.parameters()).device

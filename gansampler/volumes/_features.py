@@ -12,7 +12,9 @@ PERCENTILES = (5, 25, 50, 75, 95)
 LAGS = (1, 2, 4)
 
 
-def volume_features(X: np.ndarray, mask_channel: int | None) -> pd.DataFrame:
+def volume_features(
+    X: np.ndarray, mask_channel: int | None, *, with_shape: bool = True
+) -> pd.DataFrame:
     """Shape, first-order and texture features of volumes in physical units.
 
     Of the mask: logarithm of its volume, of its surface over its volume to the 2/3, and
@@ -26,6 +28,8 @@ def volume_features(X: np.ndarray, mask_channel: int | None) -> pd.DataFrame:
     X : ndarray of shape (n, channel, *edges)
     mask_channel : int or None
         None takes the whole volume for the inside.
+    with_shape : bool, default=True
+        Whether to measure the mask too.
 
     Returns
     -------
@@ -37,7 +41,7 @@ def volume_features(X: np.ndarray, mask_channel: int | None) -> pd.DataFrame:
     rows = []
     for volume in X:
         inside = whole if mask_channel is None else volume[mask_channel] > 0
-        row = {} if mask_channel is None else _shape(inside)
+        row = _shape(inside) if with_shape and mask_channel is not None else {}
         for channel in channels:
             image = volume[channel].astype(float)
             parts = {"inside": _texture(image, inside) | _tails(image, inside)}

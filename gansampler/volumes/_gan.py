@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import nullcontext
 from numbers import Integral, Real
 from typing import Any
 
@@ -17,8 +16,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
+from .._adversarial import check_resumable
 from .._checkpoint import Checkpoint
-from .._conditional import ConditionalGenerator, check_resumable
+from .._conditional import ConditionalGenerator
 from .._held_out import HeldOutScore
 from .._prior import Prior
 from .._state import params_to_json
@@ -32,9 +32,10 @@ from ..adversarial import (
 )
 from ._augmentation import Moves
 from ._features import volume_features
-from ._networks import VolumeCritic, VolumeGenerator
+from ._networks import VolumeCritic, VolumeGenerator, mixed_precision
 from ._scaling import VolumeScaler, Window
 from ._start import FieldStart
+from ._validation import check_volumes
 
 AT_ONCE = 16
 """Volumes drawn or scored in one go."""
@@ -226,7 +227,7 @@ class VolumeGAN(ConditionalGenerator):
         """
         check_resumable(self)
         device = resolve_device(self.device)
-        volumes = check_volumes(X)
+        volumes = check_volumes(X, min_volumes=2)
         edges = volumes.shape[2:]
         codes, group_of = self._learn_labels(len(volumes), y, groups)
         flips = self._checked_flips(len(edges))
@@ -331,21 +332,12 @@ class VolumeGAN(ConditionalGenerator):
             learning_rate=self.learning_rate_init,
             n_iter_no_change=self.n_iter_no_change,
         )
-        with self._precision(device):
+        with mixed_precision(device, self.mixed_precision):
             history = self._train(game, batches, plan, score, checkpoint)
         # On the CPU, so that a pickle opens on a machine without a GPU.
         self.generator_ = generator.cpu().eval()
         self.critic_ = critic.cpu().eval()
         self.keep_history_(history)
-
-    def _precision(self, device: torch.device) -> Any:
-        half = self.mixed_precision
-        if half == "auto":
-            half = device.type == "cuda"
-        if not half or device.type == "mps":
-            return nullcontext()
-        # A cache would hold the first weights for as long as the game lasts.
-        return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
 
     def sample(
         self, n_samples: int = 1, *, y: ArrayLike | None = None, prior: Prior = "empirical"
@@ -444,42 +436,3 @@ class VolumeGAN(ConditionalGenerator):
             rng.standard_normal((len(codes), n_noise)), dtype=torch.float32
         )
         return drawer(noise, torch.as_tensor(codes)).contiguous().numpy()
-
-
-def check_volumes(X: ArrayLike, shape: tuple[int, ...] | None = None) -> np.ndarray:
-    """A stack of volumes as float32, (n, channel, *edges), of two or three edges.
-
-    Raises
-    ------
-    ValueError
-        If it is none, is empty, holds NaN or infinity, or has another shape than `shape`.
-    """
-    volumes = np.asarray(X)
-    if volumes.dtype.kind not in "biuf":
-        raise ValueError(f"X must hold numbers; got an array of {volumes.dtype}.")
-    if volumes.ndim not in (4, 5):
-        raise ValueError(
-            "X must be a stack of volumes of shape (n_samples, channel, depth, height, "
-            f"width), or of slices without depth; got shape {volumes.shape}. Reshape your "
-            "data, or use GANOverSampler for tables."
-        )
-    if len(volumes) < 1 + (shape is None):
-        raise ValueError(f"Found array with {len(volumes)} sample(s), too few to go on.")
-    if volumes.shape[1] < 1 or min(volumes.shape[2:]) < 4:
-        raise ValueError(
-            "X must have one channel or more, and edges of 4 voxels or more; got shape "
-            f"{volumes.shape}."
-        )
-    if shape is not None and volumes.shape[1:] != shape:
-        raise ValueError(
-            f"X has volumes of shape {volumes.shape[1:]}; those fitted have {shape}."
-        )
-    with np.errstate(over="ignore"):
-        volumes = volumes.astype(np.float32)
-    bad = ~np.isfinite(volumes.reshape(len(volumes), -1)).all(axis=1)
-    if bad.any():
-        raise ValueError(
-            f"Volumes {np.flatnonzero(bad)[:10].tolist()} hold NaN or infinity, or numbers "
-            "too large for float32. Fill them, with the intensity of air for instance."
-        )
-    return volumes

@@ -33,6 +33,16 @@ def full_precision(device: torch.device) -> Any:
     return torch.autocast(device.type, enabled=False)
 
 
+def mixed_precision(device: torch.device, half: bool | str) -> Any:
+    """A context in which networks compute in bfloat16; "auto": on a CUDA GPU."""
+    if half == "auto":
+        half = device.type == "cuda"
+    if not half or device.type == "mps":
+        return nullcontext()
+    # A cache would hold the first weights for as long as the game lasts.
+    return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
+
+
 def conv(n_in: int, n_out: int, *, size: int, n_dims: int) -> nn.Module:
     """Convolution that keeps edges."""
     return CONV[n_dims - 1](n_in, n_out, size, padding=size // 2)

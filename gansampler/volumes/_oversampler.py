@@ -17,8 +17,9 @@ from .._frames import TableFormat, within_dtype
 from .._prior import Prior
 from ..checks import Diagnosis, diagnose_classes
 from ._features import volume_features
-from ._gan import VolumeGAN, check_volumes
+from ._gan import VolumeGAN
 from ._scaling import Window
+from ._validation import check_volumes
 
 
 class VolumeGANOverSampler(BaseGANOverSampler):
@@ -172,7 +173,7 @@ class VolumeGANOverSampler(BaseGANOverSampler):
         return super().fit_resample(X, y, groups=groups)
 
     def _check_X_y(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray, bool]:
-        volumes = check_volumes(X)
+        volumes = check_volumes(X, min_volumes=2)
         y, is_one_vs_all = check_target_type(y, indicate_one_vs_all=True)
         check_consistent_length(volumes, y)
         self.n_features_in_ = int(np.prod(volumes.shape[1:]))

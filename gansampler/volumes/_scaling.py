@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
+from ._validation import split_channels
+
 Window = tuple[float, float]
 
 
@@ -54,18 +56,8 @@ class VolumeScaler:
             volume, or the windows do not fit the channels.
         """
         self.shape_ = X.shape[1:]
-        n_channels = X.shape[1]
-        channels = list(range(n_channels))
-        self.mask_channel_ = self.mask_channel
-        if self.mask_channel is not None:
-            if not -n_channels <= self.mask_channel < n_channels or n_channels < 2:
-                raise ValueError(
-                    f"mask_channel={self.mask_channel} is not there beside an image: X has "
-                    f"{n_channels} channel(s). Pass mask_channel=None for volumes "
-                    "without a mask."
-                )
-            self.mask_channel_ = self.mask_channel % n_channels
-            channels.remove(self.mask_channel_)
+        channels, self.mask_channel_ = split_channels(X.shape[1], self.mask_channel)
+        if self.mask_channel_ is not None:
             masks = X[:, self.mask_channel_]
             check_masks(masks)
             self.smallest_mask_ = int((masks > 0).reshape(len(X), -1).sum(axis=1).min())
@@ -110,7 +102,7 @@ class VolumeScaler:
         """Network units to volumes; whole numbers where those fitted were."""
         low, width = self._columns(U.ndim)
         n_images = len(self.image_channels_)
-        X = np.empty((len(U), *self.shape_), dtype=np.float32)
+        X = np.empty((len(U), self.shape_[0], *U.shape[2:]), dtype=np.float32)
         images = low + (U[:, :n_images].astype(float).clip(-1, 1) + 1) * (width / 2)
         images[:, self.is_integer_] = np.rint(images[:, self.is_integer_])
         X[:, self.image_channels_] = images

@@ -1,0 +1,87 @@
+"""What all estimators that train in a game share: its parameters, and playing it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from numbers import Integral, Real
+from typing import Any
+
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval, StrOptions
+from tqdm.auto import tqdm
+
+from ._checkpoint import Checkpoint
+from .adversarial import (
+    OBJECTIVES,
+    Batch,
+    Game,
+    History,
+    Plan,
+    Score,
+    is_finite,
+    train,
+)
+
+
+class AdversarialEstimator(BaseEstimator):
+    """Base class of estimators with a generator and a critic."""
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        "objective": [StrOptions(set(OBJECTIVES))],
+        "penalty": [Interval(Real, 0, None, closed="left"), None],
+        "n_critic": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "checkpoint_dir": [str, os.PathLike, None],
+        "device": [StrOptions({"auto", "cpu", "cuda", "mps"})],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    def _train(
+        self,
+        game: Game,
+        batches: Iterator[Batch],
+        plan: Plan,
+        score: Score | None,
+        checkpoint: Checkpoint | None,
+    ) -> History:
+        """Play the game under a progress bar."""
+        with tqdm(total=plan.max_iter, disable=not self.verbose, unit="step") as bar:
+            history = train(
+                game,
+                batches,
+                plan,
+                score=score,
+                callback=lambda step, _: bar.update(step - bar.n),
+                checkpoint=checkpoint,
+            )
+        if checkpoint is not None:
+            checkpoint.remove()
+        if not is_finite(game.generator):
+            raise ValueError(
+                "Training diverged: the generator's weights are not finite after "
+                f"{history.n_iter} steps. Lower learning_rate_init."
+            )
+        return history
+
+    def keep_history_(self, history: History) -> None:
+        self.history_ = history.as_dict()
+        self.n_iter_ = history.n_iter
+        self.best_iter_ = history.best_step
+        self.start_used_ = history.best_step == 0
+        self.loss_curve_ = history.losses.get("critic", [])
+        self.validation_scores_ = history.scores
+
+
+def check_resumable(estimator: Any) -> None:
+    """Refuse `checkpoint_dir` where a second run would be another training."""
+    seed = estimator.random_state
+    if estimator.checkpoint_dir is not None and not isinstance(seed, Integral):
+        raise ValueError(
+            "checkpoint_dir needs an integer random_state, for another run to be the same "
+            f"training; got random_state={seed!r}."
+        )
