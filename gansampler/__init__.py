@@ -37,7 +37,7 @@ _HOMES = {
     "VolumeGANOverSampler": "volumes",
     "diagnose": "checks",
 }
-_MODULES = ["augment", "datasets", "io", "metrics"]
+_MODULES = ["audit", "augment", "datasets", "io", "metrics"]
 
 __all__ = [
     "ConformalCopyCheck",
@@ -54,6 +54,7 @@ __all__ = [
     "VolumeGAN",
     "VolumeGANOverSampler",
     "__version__",
+    "audit",
     "augment",
     "datasets",
     "diagnose",

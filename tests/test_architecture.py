@@ -77,6 +77,7 @@ ALLOWED = {
     "io": {"_files", "_warnings"},
     "radiomics": set(),
     "augment": set(),
+    "audit": {"_groups"},
     "volumes": {
         "_adversarial",
         "_base_sampler",

@@ -116,8 +116,8 @@ class CycleGAN(AdversarialEstimator):
     batch_size : int, default=8
         Patches of each side in a batch.
     early_stopping : bool, default=True
-        Whether to choose the step to keep, the start included, on held-out volumes. If not,
-        the last is kept.
+        Whether to choose the step to keep, the start included, on held-out volumes; where
+        there are too few to hold two out, the start is kept. If not, the last step is.
     validation_fraction, n_iter_no_change
         As in `TabularGAN`.
     mixed_precision : "auto" or bool, default="auto"
@@ -128,7 +128,7 @@ class CycleGAN(AdversarialEstimator):
     Attributes
     ----------
     start_used_ : bool
-        Whether the start was kept.
+        Whether the start was kept, which is then fitted to all volumes.
     n_iter_, best_iter_ : int
         Steps made; the step kept.
     loss_curve_ : list of float
@@ -405,10 +405,19 @@ class CycleGAN(AdversarialEstimator):
         self.generator_: nn.ModuleDict = game.generator.cpu().eval()
         self.critic_: nn.ModuleDict = game.critic.cpu().eval()
         self.keep_history_(history)
+        if self.start_used_:
+            self._fit_start(U)
 
     @staticmethod
     def _edges(U: dict[str, np.ndarray]) -> list[tuple[int, ...]]:
         return [u.shape[2:] for u in U.values()]
+
+    def _fit_start(self, U: dict[str, np.ndarray]) -> None:
+        """Fit the start anew, on all volumes."""
+        for direction in DIRECTIONS:
+            source, target = direction.split("->")
+            filters = self._filters(U[source], U[target])
+            self.generator_[direction] = self._new_translator(filters).eval()
 
     def _filters(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
         """What the start does to each image channel, shape (n_images, *taps)."""
@@ -616,7 +625,7 @@ class HeldOutTranslations:
         for side, X in volumes.items():
             features = self._features(X)
             self.scaler[side] = StandardScaler().fit(features)
-            self.rows[side] = self.scaler[side].transform(features[held_out[side]])
+            self.rows[side] = self.scaler[side].transform(features)[held_out[side]]
 
     def __call__(self, generator: Any) -> np.ndarray | None:
         losses = np.zeros(self.n_pairs)
