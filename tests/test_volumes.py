@@ -177,6 +177,26 @@ def test_pickle_and_clone(stack, trained):
     assert clone(trained).get_params() == trained.get_params()
 
 
+@pytest.mark.parametrize("max_iter", [0, 3])
+def test_file_without_pickle(stack, trained, tmp_path, max_iter):
+    X, y = stack
+    gan = trained
+    if max_iter == 0:
+        gan = VolumeGAN(**SHORT | {"max_iter": 0}, mask_channel=None).fit(X[:, :1], y)
+    gan.save(tmp_path / "gan")
+    loaded = VolumeGAN.load(tmp_path / "gan")
+    assert_array_equal(loaded.sample(4)[0], gan.sample(4)[0])
+    assert loaded.get_params() == gan.get_params()
+    assert loaded.history_ == gan.history_
+    seen = X[:, : gan.scaler_.shape_[0]]
+    assert_array_equal(loaded.score_samples(seen, y), gan.score_samples(seen, y))
+    loaded.save(tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "gan").read_bytes()
+    (tmp_path / "gan").write_bytes((tmp_path / "gan").read_bytes()[:-9])
+    with pytest.raises(ValueError, match="damaged"):
+        VolumeGAN.load(tmp_path / "gan")
+
+
 def test_groups_are_held_out_together(stack, monkeypatch):
     import gansampler._conditional as module
 

@@ -37,6 +37,7 @@ from ..metrics import energy_score
 from ._features import volume_features
 from ._networks import mixed_precision
 from ._scaling import VolumeScaler, Window
+from ._state import load_modules, modules_to_arrays, scaler_from_json, scaler_to_json
 from ._translation import (
     PatchCritic,
     Translator,
@@ -537,16 +538,12 @@ class CycleGAN(AdversarialEstimator):
             If a parameter has no form in JSON.
         """
         check_is_fitted(self)
-        scalers = self.scalers_
         state = {
             "params": params_to_json(self),
             "history": self.history_,
-            "shapes": {side: list(scalers[side].shape_) for side in SIDES},
+            "scalers": {side: scaler_to_json(self.scalers_[side]) for side in SIDES},
         }
-        arrays = {f"window.{side}": scalers[side].window_ for side in SIDES}
-        arrays |= {f"is_integer.{side}": scalers[side].is_integer_ for side in SIDES}
-        for name, module in self._modules().items():
-            arrays |= {f"{name}.{k}": v.numpy() for k, v in module.state_dict().items()}
+        arrays = modules_to_arrays(self._modules())
         write(path, KIND, state, arrays)
 
     @classmethod
@@ -576,13 +573,7 @@ class CycleGAN(AdversarialEstimator):
         return gan
 
     def _restore(self, state: dict[str, Any], arrays: Arrays) -> None:
-        self.scalers_ = {side: VolumeScaler(None, None) for side in SIDES}
-        for side, scaler in self.scalers_.items():
-            scaler.shape_ = tuple(state["shapes"][side])
-            scaler.image_channels_ = list(range(scaler.shape_[0]))
-            scaler.mask_channel_ = None
-            scaler.window_ = arrays[f"window.{side}"]
-            scaler.is_integer_ = arrays[f"is_integer.{side}"]
+        self.scalers_ = {side: scaler_from_json(state["scalers"][side]) for side in SIDES}
         self.window_ = {side: scaler.window_ for side, scaler in self.scalers_.items()}
         n_images = self.scalers_["a"].shape_[0]
         self.image_channels_, self.mask_channel_ = split_channels(
@@ -592,11 +583,7 @@ class CycleGAN(AdversarialEstimator):
             {d: self._new_translator(arrays[f"generator.{d}.filters"]) for d in DIRECTIONS}
         )
         self.critic_ = nn.ModuleDict({side: self._new_critic() for side in SIDES})
-        for name, module in self._modules().items():
-            module.load_state_dict(
-                {k: torch.from_numpy(arrays[f"{name}.{k}"]) for k in module.state_dict()}
-            )
-            module.eval()
+        load_modules(self._modules(), arrays)
         self.keep_history_(History(**state["history"]))
 
     def _modules(self) -> dict[str, nn.Module]:

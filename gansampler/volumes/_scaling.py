@@ -36,8 +36,8 @@ class VolumeScaler:
     is_integer_ : ndarray of bool, shape (n_image_channels,)
     shape_ : tuple of int
         Channels and edges of one volume.
-    smallest_mask_ : int
-        Voxels of the smallest mask; only where there are masks.
+    smallest_mask_ : int or None
+        Voxels of the smallest mask.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class VolumeScaler:
         """
         self.shape_ = X.shape[1:]
         channels, self.mask_channel_ = split_channels(X.shape[1], self.mask_channel)
+        self.smallest_mask_: int | None = None
         if self.mask_channel_ is not None:
             masks = X[:, self.mask_channel_]
             check_masks(masks)
