@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._calibration import PriorCorrectedClassifier
+    from ._datasheet import Datasheet
     from ._oversampler import GANOverSampler
     from ._tabular import TabularGAN
     from ._warnings import (
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
         SmallClassWarning,
     )
     from .checks import ConformalCopyCheck, Diagnosis, diagnose
+    from .harmonize import ComBat, CycleGANHarmonizer
     from .radiomics import RadiomicsExtractor
     from .volumes import CycleGAN, VolumeGAN, VolumeGANOverSampler
 
@@ -22,9 +24,12 @@ __version__ = "0.1.0.dev0"
 # Public name -> module that holds it, imported at first use: `import gansampler` alone
 # does not load torch.
 _HOMES = {
+    "ComBat": "harmonize",
     "ConformalCopyCheck": "checks",
     "CopyWarning": "_warnings",
     "CycleGAN": "volumes",
+    "CycleGANHarmonizer": "harmonize",
+    "Datasheet": "_datasheet",
     "Diagnosis": "checks",
     "DiagnosisWarning": "_warnings",
     "GANOverSampler": "_oversampler",
@@ -37,12 +42,15 @@ _HOMES = {
     "VolumeGANOverSampler": "volumes",
     "diagnose": "checks",
 }
-_MODULES = ["audit", "augment", "datasets", "io", "metrics"]
+_MODULES = ["audit", "augment", "datasets", "harmonize", "io", "metrics"]
 
 __all__ = [
+    "ComBat",
     "ConformalCopyCheck",
     "CopyWarning",
     "CycleGAN",
+    "CycleGANHarmonizer",
+    "Datasheet",
     "Diagnosis",
     "DiagnosisWarning",
     "GANOverSampler",
@@ -58,6 +66,7 @@ __all__ = [
     "augment",
     "datasets",
     "diagnose",
+    "harmonize",
     "io",
     "metrics",
 ]

@@ -31,6 +31,8 @@ ALLOWED = {
     "_encoding": {"_mixed", "_ties"},
     "report": set(),
     "checks": {"metrics", "_encoding", "_frames", "_mixed", "_files", "_groups", "report"},
+    "_provenance": set(),
+    "_datasheet": {"_files", "_provenance", "_start", "report"},
     "_held_out": {"_start", "checks", "metrics"},
     "_adversarial": {"_checkpoint", "adversarial"},
     "_conditional": {
@@ -76,6 +78,7 @@ ALLOWED = {
     },
     "io": {"_files", "_warnings"},
     "radiomics": set(),
+    "harmonize": {"_frames", "_groups", "_warnings", "report", "volumes"},
     "augment": set(),
     "audit": {"_groups"},
     "volumes": {

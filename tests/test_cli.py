@@ -1,5 +1,6 @@
 """The command line: what it writes, what it refuses, what it leaves behind."""
 
+import hashlib
 import subprocess
 import sys
 
@@ -8,7 +9,8 @@ import pandas as pd
 import pytest
 from conftest import make_table
 
-from gansampler import cli
+from gansampler import Datasheet, cli
+from gansampler.cli import _output
 
 
 @pytest.fixture
@@ -93,11 +95,10 @@ def test_the_output_has_the_mode_of_a_new_file(csv):
 def test_groups(csv):
     code, out = oversample(csv)
     by_id = pd.read_csv(out)
-    out.unlink()
     table = pd.read_csv(csv)
     table["lesion"] = np.arange(len(table)) // 2
     table.to_csv(csv, index=False)
-    code, out = oversample(csv, "--group", "lesion")
+    code, out = oversample(csv, "--group", "lesion", "--force")
     assert code == 0
     assert len(pd.read_csv(out)) == len(by_id)
 
@@ -125,6 +126,62 @@ def test_nothing_is_left_half_written(csv, error, monkeypatch):
     code, _ = oversample(csv)
     assert code == (130 if error is KeyboardInterrupt else cli.BAD_INPUT)
     assert [path.name for path in csv.parent.iterdir()] == ["in.csv"]
+
+
+def test_a_datasheet_is_written_beside_the_table(csv, capsys):
+    stated = ["--licence", "CC BY 4.0", "--intended-use", "a test", "--source", "made up"]
+    code, out = oversample(csv, "--target-prior", "no=0.6,yes=0.4", *stated)
+    home = csv.with_name("out.datasheet.json")
+    assert code == 0
+    assert f"wrote {out} and its datasheet {home}" in capsys.readouterr().out
+    sheet = Datasheet.from_json(home.read_text())
+    assert (sheet.title, sheet.source["name"]) == ("out.csv", "made up")
+    assert (sheet.source["licence"], sheet.intended_use) == ("CC BY 4.0", "a test")
+    assert sheet.content["n_synthetic"] == (pd.read_csv(out)[cli.ORIGIN] != "real").sum()
+    assert sheet.generator["given"] == {"target": "grade", "id": "patient", "group": None}
+    for path, file in zip((csv, out), sheet.files, strict=True):
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        assert file == {"name": path.name, "sha256": digest}
+
+
+def test_a_datasheet_is_kept_without_force(csv, capsys):
+    home = csv.with_name("out.datasheet.json")
+    home.write_text("precious")
+    code, out = oversample(csv)
+    assert code == cli.BAD_INPUT
+    assert home.read_text() == "precious"
+    assert not out.exists()
+    assert f"{home} exists" in capsys.readouterr().err
+
+
+def test_no_table_without_its_datasheet(csv, monkeypatch):
+    def fail(self, path):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Datasheet, "to_json", fail)
+    assert oversample(csv)[0] == cli.BAD_INPUT
+    assert [path.name for path in csv.parent.iterdir()] == ["in.csv"]
+
+
+def test_a_folder_is_no_output(csv, capsys):
+    csv.with_name("out.csv").mkdir()
+    assert oversample(csv, "--force")[0] == cli.BAD_INPUT
+    assert "is a folder" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("default::gansampler.CopyWarning")
+def test_copies_let_through_are_a_known_limit(csv, monkeypatch, capsys):
+    table = pd.read_csv(csv)
+    real = table.loc[table["grade"] == "yes"].filter(like="feature").to_numpy()
+
+    def copy_rows(self, codes, rng):
+        return real[rng.randint(len(real), size=len(codes))]
+
+    monkeypatch.setattr("gansampler._tabular.TabularGAN.draw_", copy_rows)
+    assert oversample(csv)[0] == 0
+    limits = Datasheet.from_json(csv.with_name("out.datasheet.json").read_text()).limits
+    assert any("28 of 28 synthetic rows" in limit for limit in limits)
+    assert "28 of 28 synthetic rows" in capsys.readouterr().err
 
 
 NAMES = [f"Patient {i}" for i in range(52)]
@@ -237,6 +294,7 @@ def test_what_oversample_wrote_can_be_diagnosed(csv, capsys):
     printed = capsys.readouterr().out
     assert "class yes: " in printed
     assert "</html>" in report.read_text()
+    assert "<h2>Datasheet</h2>" in report.read_text()
     assert diagnose(csv, out) in (0, 1)
     # Its real rows are not taken for copies: 60 of 156 synthetic rows a class, say.
     assert "memorizing" not in capsys.readouterr().out
@@ -272,7 +330,7 @@ def test_a_report_without_matplotlib_is_refused_before_the_work(
     tables, capsys, monkeypatch
 ):
     real, fresh, _ = tables
-    monkeypatch.setattr(cli, "find_spec", lambda name: None)
+    monkeypatch.setattr(_output, "find_spec", lambda name: None)
     report = real.with_name("report.html")
     assert diagnose(real, fresh, "--report", str(report)) == cli.BAD_INPUT
     assert "gansampler[plot]" in capsys.readouterr().err

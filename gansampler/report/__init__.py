@@ -1,6 +1,6 @@
 """Reports: from a diagnosis to facts, from facts to pictures, from both to a page."""
 
-from ._facts import facts
+from ._facts import facts, versions
 from ._html import html
 from ._plots import (
     plot_correlations,
@@ -9,8 +9,11 @@ from ._plots import (
     plot_projection,
     plot_training,
 )
+from ._sheet import datasheet_page, datasheet_section
 
 __all__ = [
+    "datasheet_page",
+    "datasheet_section",
     "facts",
     "html",
     "plot_correlations",
@@ -18,4 +21,5 @@ __all__ = [
     "plot_marginals",
     "plot_projection",
     "plot_training",
+    "versions",
 ]

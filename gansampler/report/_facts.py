@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 
@@ -313,7 +314,7 @@ def facts(diagnosis: Any) -> dict[str, Any]:
             (len(side.values) for pair in diagnosis.shown_.values() for side in pair),
             default=0,
         ),
-        "versions": _versions(),
+        "versions": versions(PACKAGES),
         "classes": classes,
         "projection": _projection(diagnosis),
         "training": _training(diagnosis.history_),
@@ -544,11 +545,12 @@ def _training(history: dict[str, Any]) -> dict[str, Any] | None:
     }
 
 
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
-    for package in PACKAGES:
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Versions of Python and of the packages that are installed."""
+    found = {"python": platform.python_version()}
+    for package in packages:
         try:
-            versions[package] = version(package)
+            found[package] = version(package)
         except PackageNotFoundError:
             continue
-    return versions
+    return found

@@ -6,13 +6,14 @@ import base64
 import io
 import re
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
 import numpy as np
 
 from ._facts import CORRELATED_FEATURES, QUESTIONS, shorten
+from ._parts import Column, badge, number, page, table
 from ._plots import (
     plot_correlations,
     plot_distances,
@@ -20,14 +21,11 @@ from ._plots import (
     plot_projection,
     plot_training,
 )
-from ._style import BAD, DASH, DPI, MINUS, SOURCES, STYLE, TERMS, TONES
-
-Column = tuple[str, str, Callable[[dict[str, Any]], str]]
-"""Heading, CSS class, and what a cell says of a record; cells are HTML."""
+from ._style import DASH, DPI, SOURCES, TERMS
 
 
-def html(facts: dict[str, Any]) -> str:
-    """Return the report as the text of one HTML file.
+def html(facts: dict[str, Any], sections: Sequence[str] = ()) -> str:
+    """Return the report as the text of one HTML file, with further sections at its end.
 
     Raises
     ------
@@ -39,17 +37,10 @@ def html(facts: dict[str, Any]) -> str:
         _head(facts, classes),
         _overview(facts),
         *(_class_section(facts, c, i) for i, c in enumerate(classes)),
+        *sections,
         _reading(facts),
     ]
-    # No script and no request, whatever a feature is called.
-    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>Diagnosis of synthetic rows</title>\n<style>{STYLE}</style>\n</head>\n"
-        "<body>\n" + "\n".join(body) + "\n</body>\n</html>\n"
-    )
+    return page("Diagnosis of synthetic rows", body)
 
 
 def _head(facts: dict[str, Any], classes: list[dict[str, Any]]) -> str:
@@ -59,7 +50,7 @@ def _head(facts: dict[str, Any], classes: list[dict[str, Any]]) -> str:
     rows = [{**c, "index": i} for i, c in enumerate(classes)]
     columns: list[Column] = [
         ("Class", "", lambda c: f'<a href="#class-{c["index"]}">{_name(c["class"])}</a>'),
-        ("Verdict", "", lambda c: _badge(c["verdict"])),
+        ("Verdict", "", lambda c: badge(c["verdict"])),
         ("Real rows", "n few", lambda c: f"{c['n_real']:,}"),
         ("Synthetic rows", "n few", lambda c: f"{c['n_synthetic']:,}"),
         ("Meaning and advice", "text most", _meaning),
@@ -69,7 +60,7 @@ def _head(facts: dict[str, Any], classes: list[dict[str, Any]]) -> str:
         f'<p class="lead">{_count(n_healthy, len(classes))} healthy. '
         f"{n_synthetic:,} synthetic rows against {n_real:,} real rows, "
         f"{facts['n_features']:,} {_plural('feature', facts['n_features'])}.</p>\n"
-        f"{_table(columns, rows, 'wide')}\n</header>"
+        f"{table(columns, rows, 'wide')}\n</header>"
     )
 
 
@@ -106,7 +97,7 @@ def _overview(facts: dict[str, Any]) -> str:
 def _class_section(facts: dict[str, Any], c: dict[str, Any], index: int) -> str:
     parts = [
         f'<section class="class" id="class-{index}">\n<h2>Class {_name(c["class"])} '
-        f"{_badge(c['verdict'])}</h2>\n<p>{_meaning(c, inline=True)}</p>"
+        f"{badge(c['verdict'])}</h2>\n<p>{_meaning(c, inline=True)}</p>"
     ]
     if c["n_synthetic"] == 0:
         parts.append(
@@ -145,7 +136,7 @@ def _statistics(c: dict[str, Any], *, decides: bool) -> str:
         rows = [
             f'<tr><th scope="row"><span class="title">{escape(s["title"])}</span>'
             f'<span class="asks">{escape(s["asks"])}</span></th>'
-            f'<td class="n">{_number(s["value"], s["unit"])}</td>'
+            f'<td class="n">{number(s["value"], s["unit"])}</td>'
             f'<td class="n">{_band(s)}</td><td class="n">{_p(s["p_value"])}</td>'
             f"<td>{_flag(s)}</td></tr>"
             for s in statistics
@@ -252,16 +243,16 @@ def _worst_rows(c: dict[str, Any]) -> str:
     columns: list[Column] = [
         ("Synthetic row", "n", lambda r: f"{r['synthetic']:,}"),
         ("Nearest real row", "n", lambda r: f"{r['nearest_real']:,}"),
-        ("Distance", "n", lambda r: _number(r["distance"])),
-        ("Over usual distance", "n", lambda r: _number(r["distance_ratio"])),
+        ("Distance", "n", lambda r: number(r["distance"])),
+        ("Over usual distance", "n", lambda r: number(r["distance_ratio"])),
         ("Copy p", "n", lambda r: _p(r["p_copy"])),
         ("Far p", "n", lambda r: _p(r["p_far"])),
     ]
     return (
         "<h3>Rows most like copies</h3>\n<p>Rows are counted from 0 in the tables given. "
         "The usual distance is the median from a real row to the nearest other. In a class "
-        f"of {c['n_real']:,} rows, single rows are tested at {_number(c['level'])}.</p>\n"
-        f"{_table(columns, c['worst_rows'], 'narrow')}"
+        f"of {c['n_real']:,} rows, single rows are tested at {number(c['level'])}.</p>\n"
+        f"{table(columns, c['worst_rows'], 'narrow')}"
     )
 
 
@@ -270,17 +261,17 @@ def _features(c: dict[str, Any]) -> str:
         return "<h3>Features</h3>\n<p>Too few rows to compare features.</p>"
     columns: list[Column] = [
         ("Feature", "name", lambda f: escape(f["name"])),
-        ("W1&#8288;/&#8288;IQR", "n", lambda f: _number(f["w1_iqr"])),
-        ("KS", "n", lambda f: _number(f["ks"])),
+        ("W1&#8288;/&#8288;IQR", "n", lambda f: number(f["w1_iqr"])),
+        ("KS", "n", lambda f: number(f["ks"])),
         ("Adjusted p", "n", lambda f: _p(f["ks_p_adjusted"])),
-        ("Information, real", "n", lambda f: _number(f["information_real"])),
-        ("Information, synthetic", "n", lambda f: _number(f["information_synthetic"])),
+        ("Information, real", "n", lambda f: number(f["information_real"])),
+        ("Information, synthetic", "n", lambda f: number(f["information_synthetic"])),
     ]
-    text = f"<h3>Features farthest off</h3>\n{_table(columns, c['worst_features'], 'wide')}"
+    text = f"<h3>Features farthest off</h3>\n{table(columns, c['worst_features'], 'wide')}"
     if any(np.isfinite(f["information_real"]) for f in c["predictive_features"]):
         text += (
             "\n<h3>Features that tell most about the class</h3>\n"
-            f"{_table(columns, c['predictive_features'], 'wide')}"
+            f"{table(columns, c['predictive_features'], 'wide')}"
         )
     return text
 
@@ -292,7 +283,7 @@ def _reading(facts: dict[str, Any]) -> str:
     sizes = "; ".join(
         f"class {_name(c['class'])}: {c['n_real']:,} real rows, {c['n_synthetic']:,} "
         f"synthetic, {c['n_judged']:,} of them held one by one against the real ones at "
-        f"level {_number(c['level'])}"
+        f"level {number(c['level'])}"
         for c in facts["classes"].values()
     )
     return (
@@ -324,11 +315,6 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + "."
 
 
-def _badge(verdict: str) -> str:
-    tone, sign = TONES.get(verdict, BAD)
-    return f'<span class="badge {tone}">{sign} {escape(verdict)}</span>'
-
-
 def _name(label: Any) -> str:
     return escape(shorten(label, 60))
 
@@ -343,36 +329,6 @@ def _plural(noun: str, n: int) -> str:
     return noun if n == 1 else noun + "s"
 
 
-def _table(columns: list[Column], records: Iterable[dict[str, Any]], css: str) -> str:
-    head = "".join(f'<th scope="col" class="{c}">{text}</th>' for text, c, _ in columns)
-    rows = "".join(
-        "<tr>"
-        + "".join(f'<td class="{c}">{cell(r)}</td>' for _, c, cell in columns)
-        + "</tr>"
-        for r in records
-    )
-    return (
-        f'<div class="scroll"><table class="{css}"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
-    )
-
-
-def _number(value: float | None, unit: str = "") -> str:
-    """Three digits, or a percentage; a dash where there is no number."""
-    if value is None or np.isnan(value):
-        return DASH
-    if np.isinf(value):
-        return "∞" if value > 0 else f"{MINUS}∞"
-    if unit == "share":
-        return f"{100 * value:.0f}%" if value in (0, 1) else f"{100 * value:.1f}%"
-    if value == 0:
-        return "0"
-    if 1e-3 <= abs(value) < 1e5:
-        digits = max(0, 2 - int(np.floor(np.log10(abs(value)))))
-        return f"{value:,.{min(digits, 3)}f}".replace("-", MINUS)
-    return f"{value:.1e}".replace("-", MINUS)
-
-
 def _p(value: float) -> str:
     if np.isnan(value):
         return DASH
@@ -383,7 +339,7 @@ def _band(s: dict[str, Any]) -> str:
     low, high = s["null_low"], s["null_high"]
     if np.isnan(low) and np.isnan(high):
         return DASH
-    return f"{_number(low, s['unit'])} to {_number(high, s['unit'])}"
+    return f"{number(low, s['unit'])} to {number(high, s['unit'])}"
 
 
 def _flag(s: dict[str, Any]) -> str:

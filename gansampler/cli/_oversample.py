@@ -1,0 +1,140 @@
+"""`gansampler oversample`: bring a CSV table to a class prior."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ._output import (
+    add_output_options,
+    check_output,
+    check_report,
+    noted,
+    statements,
+    write_report,
+    write_with_datasheet,
+)
+from ._tables import ORIGIN, counts, read_labelled, with_text_of_real_rows
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "oversample",
+        help="bring a CSV table to a class prior",
+        description="Write the rows of IN.csv followed by synthetic ones. The column "
+        f"{ORIGIN} of the output says 'real', or the class and seed a row was made from.",
+    )
+    parser.add_argument("table", metavar="IN.csv", type=Path)
+    parser.add_argument("--target", required=True, metavar="COL", help="the class column")
+    parser.add_argument(
+        "--id",
+        metavar="COL",
+        help="a column that names rows: kept for real rows, not learned from",
+    )
+    parser.add_argument(
+        "--group",
+        metavar="COL",
+        help="a column that names patients: their rows are held out together",
+    )
+    parser.add_argument(
+        "--target-prior",
+        metavar="PRIOR",
+        help="'uniform', 'empirical', or class=probability pairs like 'no=0.6,yes=0.4' "
+        "(default: every class as large as the largest)",
+    )
+    parser.add_argument(
+        "--target-size",
+        metavar="FACTOR",
+        type=_parse_size,
+        help="rows to return, as a multiple of the rows given, or 'extended': four times "
+        "the fewest that reach the prior (default: the fewest)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
+    add_output_options(parser)
+    parser.add_argument(
+        "--report", metavar="R.html", type=Path, help="write the diagnosis to this page"
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the table with synthetic rows below, its datasheet, and a report."""
+    check_output(arguments)
+    check_report(arguments)
+    import pandas as pd
+
+    from .._datasheet import Datasheet
+    from .._oversampler import GANOverSampler
+    from .._warnings import CopyWarning
+
+    aside = [name for name in (arguments.id, arguments.group) if name is not None]
+    table, X, y = read_labelled(arguments.table, arguments.target, aside)
+    sampler = GANOverSampler(
+        target_prior=_parse_prior(arguments.target_prior),
+        target_size=arguments.target_size,
+        verbose=not arguments.quiet,
+        random_state=arguments.seed,
+    )
+    groups = None if arguments.group is None else table[arguments.group]
+    with noted(CopyWarning) as limits:
+        X_new, y_new = sampler.fit_resample(X, y, groups=groups)
+    result = X_new.assign(**{arguments.target: y_new})
+    synthetic = sampler.is_synthetic_
+    for name in aside:
+        labels = [f"synthetic-{i + 1}" for i in range(synthetic.sum())]
+        result[name] = pd.concat([table[name], pd.Series(labels)], ignore_index=True)
+    result = with_text_of_real_rows(result[table.columns], arguments.table)
+    result[ORIGIN] = "real"
+    result.loc[synthetic, ORIGIN] = [
+        f"synthetic class={label} seed={arguments.seed}" for label in y_new[synthetic]
+    ]
+    sheet = Datasheet.of(
+        sampler,
+        X,
+        y,
+        given={"target": arguments.target, "id": arguments.id, "group": arguments.group},
+        limits=limits,
+        **statements(arguments),
+    ).with_files(arguments.table)
+    print(counts("before", y), counts("after", y_new), sep="\n")
+    for label, rate in sampler.acceptance_rate_.items():
+        print(f"class {label}: {rate:.0%} of the drawn rows passed the copy check")
+    if sampler.diagnosis_ is not None:
+        print(sampler.diagnosis_.summary())
+    sheet = write_with_datasheet(
+        arguments.out, lambda path: result.to_csv(path, index=False), sheet
+    )
+    if arguments.report is not None:
+        if sampler.diagnosis_ is None:
+            print("no row was made: no report was written")
+        else:
+            write_report(sampler.diagnosis_, arguments.report, sheet)
+    return 0
+
+
+def _parse_size(text: str) -> float | str:
+    try:
+        return text if text == "extended" else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither a number nor 'extended'"
+        ) from None
+
+
+def _parse_prior(text: str | None) -> Any:
+    if text is None or text in ("uniform", "empirical"):
+        return text
+    prior = {}
+    for pair in text.split(","):
+        name, _, share = pair.rpartition("=")
+        try:
+            prior[name.strip()] = float(share)
+        except ValueError:
+            raise ValueError(
+                f"--target-prior must be 'uniform', 'empirical' or pairs like "
+                f"'no=0.6,yes=0.4'; got {text!r}."
+            ) from None
+    return prior

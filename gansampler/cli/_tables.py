@@ -1,0 +1,138 @@
+"""Tables of CSV files: labels and identifiers as text, features as they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ORIGIN = "gansampler_origin"
+MISSING = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "<NA>"]
+"""What counts as missing in a feature column."""
+
+
+def read_labelled(
+    path: Path, target: str, aside: list[str], categories: list[str] | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
+    """Read a table; return it, its features, and its labels as text.
+
+    Features that are text are categories, and so are the columns said to be.
+    """
+    table = _read(path, [target, *aside], categories)
+    for name in [target, *aside]:
+        if name not in table.columns:
+            raise ValueError(
+                f"{path} has no column {name!r}; it has {some(table.columns)}."
+            )
+    y = table[target]
+    n_unlabelled = int((y == "").sum())
+    if n_unlabelled:
+        raise ValueError(
+            f"{path}: column {target!r} has no class in {n_unlabelled} rows; drop or "
+            "label them."
+        )
+    X = table.drop(columns=[target, *aside])
+    _check_features(path, X.drop(columns=ORIGIN, errors="ignore"))
+    return table, X, y
+
+
+def read_synthetic(
+    path: Path, target: str, aside: list[str], like: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.Series, bool]:
+    """Read features and labels, without the columns set aside and without real rows.
+
+    Columns that are text in the table `like` are read as text.
+
+    The flag tells a table that `gansampler oversample` wrote.
+    """
+    import pandas as pd
+
+    there = pd.read_csv(path, nrows=0).columns
+    aside = [name for name in aside if name in there]
+    table, X, y = read_labelled(path, target, aside, _text_columns(like))
+    is_ours = ORIGIN in table.columns
+    if is_ours:
+        made = table[ORIGIN] != "real"
+        X, y = X.loc[made].drop(columns=ORIGIN), y[made]
+    if len(X) == 0:
+        raise ValueError(f"{path} holds no synthetic row.")
+    return X, y, is_ours
+
+
+def with_text_of_real_rows(result: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Real rows as they stand in the file, and synthetic rows below."""
+    import pandas as pd
+
+    text = read_text(path)
+    new = result.iloc[len(text) :].astype(object)
+    return pd.concat([text, new.where(new.notna(), "")], ignore_index=True)
+
+
+def read_text(path: Path) -> pd.DataFrame:
+    """Read a table as it stands in the file: 01 and 1.50 are not 1 and 1.5."""
+    import pandas as pd
+
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
+
+
+def counts(when: str, y: pd.Series) -> str:
+    """A line on how many rows there are of each class."""
+    counts = y.value_counts().sort_index()
+    return f"{when}: " + ", ".join(f"{n} of class {label}" for label, n in counts.items())
+
+
+def _read(path: Path, as_text: list[str], categories: list[str] | None) -> pd.DataFrame:
+    """Read a table whose labels and identifiers stay the text they are, 007 and NA too.
+
+    Whole numbers stay whole beside missing values.
+    """
+    import pandas as pd
+
+    try:
+        header = pd.read_csv(path, nrows=0).columns
+        missing = {name: MISSING for name in header if name not in as_text}
+        dtype = {name: str for name in [*as_text, *(categories or [])] if name in header}
+        return pd.read_csv(
+            path,
+            dtype=dtype,
+            keep_default_na=False,
+            na_values=missing,
+            dtype_backend="numpy_nullable",
+        )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not a readable CSV table: {error}") from error
+
+
+def _check_features(path: Path, X: pd.DataFrame) -> None:
+    """Refuse columns of text that are no categories."""
+    import pandas as pd
+
+    from .._frames import names_rows
+
+    if X.shape[1] == 0:
+        raise ValueError("the table has no feature column.")
+    for name in _text_columns(X):
+        values = X[name].dropna()
+        is_number = pd.to_numeric(values, errors="coerce").notna()
+        if len(values) / 2 <= is_number.sum() < len(values):
+            raise ValueError(
+                f"{path}: column {name!r} holds the text {values[~is_number].iloc[0]!r} "
+                "among numbers; mend it, or leave the field empty if the value is missing."
+            )
+        if names_rows(X[name]):
+            raise ValueError(
+                f"{path}: column {name!r} holds another text in nearly every row; give it "
+                "as --id if it names rows, as --group if it names patients, or drop it."
+            )
+
+
+def _text_columns(X: pd.DataFrame) -> list[str]:
+    return X.select_dtypes(["string", "object"]).columns.tolist()
+
+
+def some(names: Any) -> str:
+    """List the first names, and say how many more there are."""
+    names = [str(name) for name in names]
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
