@@ -158,7 +158,7 @@ def kernels(n_seeds: int = 3) -> None:
 def terms(n_seeds: int = 3) -> None:
     """The same seeds with and without the identity and the cycle term, from the identity.
 
-    Ten times the learning rate: at the default nothing has happened after as many steps.
+    Five times the learning rate: at the default nothing has happened after as many steps.
     """
     arms: dict[str, dict[str, float]] = {
         "both": {},
@@ -173,7 +173,7 @@ def terms(n_seeds: int = 3) -> None:
             gan, _ = fitted(
                 data,
                 start="identity",
-                learning_rate_init=0.002,
+                learning_rate_init=0.001,
                 early_stopping=False,
                 **params,
             )

@@ -9,13 +9,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ._networks import CONV, folded, full_precision, unfolded
+from ._networks import CONV, folded, full_precision
+from ._start import INTERPOLATION
 
 RADIUS = 3
 """Voxels that a filter looks to each side."""
 
 FOLD = 2
 """Edges of the residual network are divided by this."""
+
+FINE = 8
+"""Channels of its last layer that see voxels one by one."""
 
 
 def matching_filter(a: np.ndarray, b: np.ndarray, radius: int = RADIUS) -> np.ndarray:
@@ -89,17 +93,17 @@ class Translator(nn.Module):
         super().__init__()
         n_channels, n_dims = len(filters), filters.ndim - 1
         self.register_buffer("filters", torch.as_tensor(filters).float())
-        parts = FOLD**n_dims * n_channels
-        self.first = _conv(parts, channels, n_dims)
+        self.first = _conv(n_channels * FOLD**n_dims, channels, n_dims)
         self.blocks = nn.ModuleList(_Block(channels, n_dims) for _ in range(n_blocks))
-        self.last = _conv(channels, parts, n_dims)
+        self.fine = _conv(n_channels, FINE, n_dims)
+        self.last = _conv(channels + FINE, n_channels, n_dims)
         for parameter in self.last.parameters():
             nn.init.zeros_(parameter)
 
     @property
     def reach(self) -> int:
         n_convolutions = 2 + 2 * len(self.blocks)
-        return self.filters.shape[-1] // 2 + FOLD * (n_convolutions + 1)
+        return self.filters.shape[-1] // 2 + FOLD * (n_convolutions + 2)
 
     def forward(self, x: Tensor) -> Tensor:
         with full_precision(x.device):
@@ -107,8 +111,11 @@ class Translator(nn.Module):
         h = self.first(folded(x))
         for block in self.blocks:
             h = block(h)
-        h = self.last(functional.leaky_relu(h, 0.2))
-        return x + unfolded(h, x.shape[2:]).to(x)
+        # From voxel to voxel, and not in steps of FOLD: those would show.
+        h = functional.interpolate(h, scale_factor=FOLD, mode=INTERPOLATION[x.dim() - 2])
+        box = tuple(slice(edge) for edge in x.shape[2:])
+        h = torch.cat([h[(slice(None), slice(None), *box)], self.fine(x)], dim=1)
+        return x + self.last(functional.leaky_relu(h, 0.2)).to(x)
 
     def _filtered(self, x: Tensor) -> Tensor:
         n_dims = x.dim() - 2
