@@ -321,7 +321,7 @@ def test_real_tables(path, cut):
     ids=str,
 )
 def test_bad_parameters_before_any_training(table, params, message, monkeypatch):
-    monkeypatch.setattr("gansampler._conditional.train", None)
+    monkeypatch.setattr("gansampler._adversarial.train", None)
     with pytest.raises(ValueError, match=message):
         quick(**params).fit_resample(*table)
 
@@ -454,7 +454,7 @@ def test_global_state_is_untouched(table, fails, monkeypatch):
             torch.rand(3)
             raise RuntimeError("in the middle of training")
 
-        monkeypatch.setattr("gansampler._conditional.train", fail)
+        monkeypatch.setattr("gansampler._adversarial.train", fail)
         with pytest.raises(RuntimeError, match="middle"):
             quick().fit_resample(*table)
     else:

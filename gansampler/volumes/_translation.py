@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ._networks import CONV, folded, full_precision
-from ._start import INTERPOLATION
+from ._networks import CONV, POOL, conv, folded, full_precision, unfolded
 
 RADIUS = 3
 """Voxels that a filter looks to each side."""
 
 FOLD = 2
 """Edges of the residual network are divided by this."""
-
-FINE = 8
-"""Channels of its last layer that see voxels one by one."""
 
 
 def matching_filter(a: np.ndarray, b: np.ndarray, radius: int = RADIUS) -> np.ndarray:
@@ -93,17 +89,17 @@ class Translator(nn.Module):
         super().__init__()
         n_channels, n_dims = len(filters), filters.ndim - 1
         self.register_buffer("filters", torch.as_tensor(filters).float())
-        self.first = _conv(n_channels * FOLD**n_dims, channels, n_dims)
+        parts = FOLD**n_dims * n_channels
+        self.first = _conv(parts, channels, n_dims)
         self.blocks = nn.ModuleList(_Block(channels, n_dims) for _ in range(n_blocks))
-        self.fine = _conv(n_channels, FINE, n_dims)
-        self.last = _conv(channels + FINE, n_channels, n_dims)
+        self.last = _conv(channels, parts, n_dims)
         for parameter in self.last.parameters():
             nn.init.zeros_(parameter)
 
     @property
     def reach(self) -> int:
         n_convolutions = 2 + 2 * len(self.blocks)
-        return self.filters.shape[-1] // 2 + FOLD * (n_convolutions + 2)
+        return self.filters.shape[-1] // 2 + FOLD * (n_convolutions + 1)
 
     def forward(self, x: Tensor) -> Tensor:
         with full_precision(x.device):
@@ -111,11 +107,8 @@ class Translator(nn.Module):
         h = self.first(folded(x))
         for block in self.blocks:
             h = block(h)
-        # From voxel to voxel, and not in steps of FOLD: those would show.
-        h = functional.interpolate(h, scale_factor=FOLD, mode=INTERPOLATION[x.dim() - 2])
-        box = tuple(slice(edge) for edge in x.shape[2:])
-        h = torch.cat([h[(slice(None), slice(None), *box)], self.fine(x)], dim=1)
-        return x + self.last(functional.leaky_relu(h, 0.2)).to(x)
+        h = self.last(functional.leaky_relu(h, 0.2))
+        return x + unfolded(h, x.shape[2:]).to(x)
 
     def _filtered(self, x: Tensor) -> Tensor:
         n_dims = x.dim() - 2
@@ -151,18 +144,15 @@ class PatchCritic(nn.Module):
 
     def __init__(self, *, n_channels: int, channels: int, n_dims: int) -> None:
         super().__init__()
-        layer = CONV[n_dims - 1]
+        sizes = (n_channels, channels, 2 * channels, 1)
         self.layers = nn.ModuleList(
-            [
-                layer(n_channels, channels, 4, stride=2, padding=1),
-                layer(channels, 2 * channels, 3, padding=1),
-                layer(2 * channels, 1, 3, padding=1),
-            ]
+            conv(n, after, size=3, n_dims=n_dims) for n, after in pairwise(sizes)
         )
 
     def forward(self, x: Tensor) -> Tensor:
         first, *others = self.layers
-        h = first(x)
+        # Pooled, not strided: a stride weighs voxels unequally, and generators take it up.
+        h = POOL[x.dim() - 3](functional.leaky_relu(first(x), 0.2), 2)
         for convolution in others:
             h = convolution(functional.leaky_relu(h, 0.2))
         return h.squeeze(1).float()
