@@ -20,6 +20,8 @@ from .adversarial import (
     Plan,
     Score,
     is_finite,
+    is_first,
+    together,
     train,
 )
 
@@ -49,8 +51,16 @@ class AdversarialEstimator(BaseEstimator):
         score: Score | None,
         checkpoint: Checkpoint | None,
     ) -> History:
-        """Play the game under a progress bar."""
-        with tqdm(total=plan.max_iter, disable=not self.verbose, unit="step") as bar:
+        """Play the game under a progress bar, with other processes if there are any."""
+        device = next(game.generator.parameters()).device
+        with (
+            together(device),
+            tqdm(
+                total=plan.max_iter,
+                disable=not (self.verbose and is_first()),
+                unit="step",
+            ) as bar,
+        ):
             history = train(
                 game,
                 batches,
@@ -59,8 +69,8 @@ class AdversarialEstimator(BaseEstimator):
                 callback=lambda step, _: bar.update(step - bar.n),
                 checkpoint=checkpoint,
             )
-        if checkpoint is not None:
-            checkpoint.remove()
+            if checkpoint is not None and is_first():
+                checkpoint.remove()
         if not is_finite(game.generator):
             raise ValueError(
                 "Training diverged: the generator's weights are not finite after "

@@ -33,7 +33,7 @@ ALLOWED = {
     "checks": {"metrics", "_encoding", "_frames", "_mixed", "_files", "_groups", "report"},
     "_provenance": set(),
     "_datasheet": {"_files", "_provenance", "_start", "report"},
-    "_held_out": {"_start", "checks", "metrics"},
+    "_held_out": {"_groups", "_start", "checks", "metrics"},
     "_adversarial": {"_checkpoint", "adversarial"},
     "_conditional": {
         "_adversarial",
@@ -49,6 +49,7 @@ ALLOWED = {
         "_conditional",
         "_encoding",
         "_frames",
+        "_groups",
         "_held_out",
         "_prior",
         "_saving",

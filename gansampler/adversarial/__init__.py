@@ -1,6 +1,7 @@
 """The adversarial core: objectives, networks, games, and the one training loop."""
 
 from .batches import balanced_batches, unpaired_patches
+from .distributed import is_first, n_processes, share, together, whole
 from .games import Game, ImagePool, SynthesisGame, TranslationGame
 from .isolation import isolated, resolve_device, single_thread
 from .networks import ConditionalMLP, Critic, ResidualGenerator
@@ -23,9 +24,14 @@ __all__ = [
     "TranslationGame",
     "balanced_batches",
     "is_finite",
+    "is_first",
     "isolated",
+    "n_processes",
     "resolve_device",
+    "share",
     "single_thread",
+    "together",
     "train",
     "unpaired_patches",
+    "whole",
 ]

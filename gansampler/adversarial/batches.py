@@ -1,4 +1,4 @@
-"""Batches for the players."""
+"""Batches for the players; of several processes each gets its share."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
+
+from .distributed import share
 
 
 def balanced_batches(
@@ -23,7 +25,7 @@ def balanced_batches(
         drawn = torch.randint(len(counts), (batch_size,), device=codes.device)
         within = torch.rand(batch_size, device=codes.device) * counts[drawn]
         rows = order[first[drawn] + within.long()]
-        yield samples[rows], drawn
+        yield samples[share(rows)], share(drawn)
 
 
 def unpaired_patches(
@@ -35,7 +37,7 @@ def unpaired_patches(
     shape (batch_size, channels, *patch).
     """
     while True:
-        yield _patches(a, batch_size, patch), _patches(b, batch_size, patch)
+        yield share(_patches(a, batch_size, patch)), share(_patches(b, batch_size, patch))
 
 
 def _patches(images: Tensor, batch_size: int, patch: tuple[int, ...]) -> Tensor:

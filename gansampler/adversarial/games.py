@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
+from .distributed import gathered, share, whole
 from .objectives import Objective
 
 Losses = dict[str, Tensor]
@@ -70,8 +71,8 @@ class SynthesisGame(Game):
         )
 
     def _fake(self, y: Tensor) -> Tensor:
-        noise: Tensor = self.generator.noise(len(y))  # type: ignore[operator]
-        return self.augment(self.generator(noise, y))
+        noise: Tensor = self.generator.noise(whole(len(y)))  # type: ignore[operator]
+        return self.augment(self.generator(share(noise), y))
 
     def critic_loss(self, batch: tuple[Tensor, Tensor]) -> Losses:
         real, y = batch
@@ -141,7 +142,7 @@ class TranslationGame(Game):
         for side, real in zip(("a", "b"), batch, strict=True):
             critic, fake = self.critic[side], fakes[side]
             if side in self.pools:
-                fake = self.pools[side](fake)
+                fake = share(self.pools[side](gathered(fake)))
             scores = critic(torch.cat([real, fake])).chunk(2)
             losses[f"critic {side}"] = self.objective.critic_loss(*scores)
             if self.penalty_weight:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -37,7 +39,7 @@ def isolated(seed: int, device: torch.device, n_threads: int | None = 1) -> Iter
 
     With n_threads=None on as many threads as there are, for networks that are worth it.
     """
-    with _ALONE if n_threads is None else single_thread():
+    with _ALONE if n_threads is None else single_thread(), _current(device):
         states = get_rng_states(device)
         try:
             torch.default_generator.manual_seed(seed)
@@ -66,13 +68,15 @@ def _rng_modules(device: torch.device) -> list[Any]:
 def resolve_device(name: str) -> torch.device:
     """The device of that name; "auto" is a CUDA GPU where there is one, else the CPU.
 
+    Of several GPUs, processes that torchrun, joblib or dask started take one in turn.
+
     Raises
     ------
     ValueError
         If the named device is not available on this machine.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     available = {
         "cpu": True,
         "cuda": torch.cuda.is_available(),
@@ -84,4 +88,21 @@ def resolve_device(name: str) -> torch.device:
             f"{[known for known, there in available.items() if there]} and 'auto', which "
             "takes a GPU only where there is one."
         )
+    if name == "cuda" and torch.cuda.device_count() > 1:
+        number = _worker_number()
+        if number is not None:
+            return torch.device("cuda", number % torch.cuda.device_count())
     return torch.device(name)
+
+
+def _worker_number() -> int | None:
+    """Place of this process among those that torchrun, joblib or dask started, from 0."""
+    if "LOCAL_RANK" in os.environ:
+        return int(os.environ["LOCAL_RANK"])
+    places: tuple[int, ...] = getattr(multiprocessing.current_process(), "_identity", ())
+    return places[-1] - 1 if places else None
+
+
+def _current(device: torch.device) -> Any:
+    """A context in which "cuda" means this GPU."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()

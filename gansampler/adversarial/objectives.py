@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from .distributed import share, whole
+
 Critic = Callable[[Tensor, Tensor], Tensor]
 Penalty = Callable[[Critic, Tensor, Tensor, Tensor], Tensor]
 
@@ -30,8 +32,8 @@ def gradient_norms(critic: Critic, x: Tensor, y: Tensor) -> Tensor:
 
 def interpolate(real: Tensor, fake: Tensor) -> Tensor:
     """One uniformly drawn point on the segment between each real and fake sample."""
-    shape = (len(real), *[1] * (real.dim() - 1))
-    weight = torch.rand(shape, dtype=real.dtype, device=real.device)
+    shape = (whole(len(real)), *[1] * (real.dim() - 1))
+    weight = share(torch.rand(shape, dtype=real.dtype, device=real.device))
     return torch.lerp(fake, real, weight)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .distributed import agreed, average_, is_first, start_alike
 from .games import Game, Losses
 from .isolation import get_rng_states, set_rng_states
 
@@ -81,7 +82,8 @@ def train(
     """Play a game and leave its best generator, averaged over steps, in the game.
 
     Every player gets a fresh batch at every step. The running average of the generator
-    is what is scored and kept.
+    is what is scored and kept. Where several processes play, each with its share of every
+    batch, the first one decides and keeps the state.
 
     Parameters
     ----------
@@ -98,6 +100,7 @@ def train(
         Offered the state after each step; a training whose state it holds goes on from
         there, to the same end.
     """
+    start_alike(game.parts().values())
     players = (game.critic, game.generator)
     critic_optimizer, generator_optimizer = (
         torch.optim.Adam(player.parameters(), lr=plan.learning_rate, betas=plan.betas)
@@ -108,7 +111,7 @@ def train(
     selection = Selection(score, average, game.critic, plan, history)
     state = TrainingState(game, critic_optimizer, generator_optimizer, average, selection)
     if checkpoint is not None:
-        state.restore(checkpoint.load())
+        state.restore(agreed(checkpoint.load()))
 
     for step in range(history.n_iter + 1, plan.max_iter + 1):
         for optimizer in (critic_optimizer, generator_optimizer):
@@ -122,7 +125,7 @@ def train(
             callback(step, history)
         if selection.finished(step):
             break
-        if checkpoint is not None:
+        if checkpoint is not None and is_first():
             checkpoint.save(state.as_dict)
 
     selection.restore(game)
@@ -138,8 +141,12 @@ def _critic_step(game: Game, batch: Batch, optimizer: torch.optim.Optimizer) -> 
 def _descend(losses: Losses, optimizer: torch.optim.Optimizer) -> Losses:
     optimizer.zero_grad()
     torch.stack(list(losses.values())).sum().backward()
+    losses = {name: value.detach() for name, value in losses.items()}
+    parameters = optimizer.param_groups[0]["params"]
+    gradients = [weight.grad for weight in parameters if weight.grad is not None]
+    average_([*losses.values(), *gradients])
     optimizer.step()
-    return {name: value.detach() for name, value in losses.items()}
+    return losses
 
 
 @torch.no_grad()
@@ -215,7 +222,7 @@ class Selection:
         self.n_refused = 0
         self.next_step = plan.score_every
         if score is not None:
-            floor = score(average)
+            floor = agreed(score(average))
             assert floor is not None, "the start is always fit to be kept"
             self.floor = self.best = floor
             self._keep(0)
@@ -226,7 +233,7 @@ class Selection:
         if self.score is None or step < min(self.next_step, self.plan.max_iter):
             return False
         self.next_step = step + max(self.plan.score_every, step // 10)
-        losses = self.score(self.average)
+        losses = agreed(self.score(self.average))
         self._note(step, losses)
         if losses is None or not self._fit_to_keep(losses):
             self.n_refused += 1

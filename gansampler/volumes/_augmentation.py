@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..adversarial import share, whole
 from ._networks import full_precision
 
 PROBABILITY = 0.8
@@ -39,17 +40,22 @@ class Moves:
                 x = torch.where(self._some(x, PROBABILITY), self._shifted(x), x)
         return x
 
-    def _some(self, x: Tensor, share: float) -> Tensor:
-        drawn = torch.rand(len(x), device=x.device) < share
+    def _some(self, x: Tensor, probability: float) -> Tensor:
+        drawn = _random(x) < probability
         return drawn.reshape(-1, *[1] * (x.dim() - 1))
 
     def _shifted(self, x: Tensor) -> Tensor:
         n_dims = x.dim() - 2
         # Exponentials of small skew-symmetric matrices are rotations in any dimension.
-        angles = torch.rand(len(x), n_dims, n_dims, device=x.device) * 2 - 1
+        angles = _random(x, n_dims, n_dims) * 2 - 1
         angles = angles.triu(1) * torch.pi * self.rotation / 180
         rotation = torch.linalg.matrix_exp(angles - angles.transpose(1, 2))
-        shift = torch.rand(len(x), n_dims, 1, device=x.device) * 2 - 1
+        shift = _random(x, n_dims, 1) * 2 - 1
         moves = torch.cat([rotation, 2 * self.translation * shift], dim=2)
         grid = functional.affine_grid(moves, list(x.shape), align_corners=False)
         return functional.grid_sample(x, grid, padding_mode="border", align_corners=False)
+
+
+def _random(x: Tensor, *shape: int) -> Tensor:
+    """Uniform numbers of this shape for each volume of x."""
+    return share(torch.rand(whole(len(x)), *shape, device=x.device))
