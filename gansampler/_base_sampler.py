@@ -84,15 +84,22 @@ class BaseGANOverSampler(BaseOverSampler):
         if wanted:
             self.gan_ = self._make_gan(rng).fit(X, y, groups=group_of)
             self.history_ = self.gan_.history_
+            drawn = np.isin(y, list(wanted))
+            drawn |= drawn.sum() < 2  # fewer rows calibrate nothing
+            real = (
+                (X, y, group_of) if drawn.all() else (X[drawn], y[drawn], group_of[drawn])
+            )
             draws = CheckedDraws(
                 self.gan_,
-                (X, y, group_of),
+                real,
                 embed=self._embedding(X),
                 copy_alpha=self.copy_alpha if "memorization" in self.checks else None,
                 keep_faithful="fidelity" in self.checks,
                 rng=rng,
             )
-            new = np.concatenate([draws.draw(label, n) for label, n in wanted.items()])
+            new = np.concatenate(
+                [block for label, n in wanted.items() for block in draws.draw(label, n)]
+            )
             y_new = np.repeat(np.array(list(wanted), dtype=y.dtype), list(wanted.values()))
             self.acceptance_rate_ = draws.acceptance_rate
             if self.checks:

@@ -19,6 +19,9 @@ MAX_ROUNDS = 10
 CANDIDATES = 4
 """Candidates for each row wanted, where the class is visibly missed."""
 
+BLOCK = 20_000
+"""Rows that are drawn, checked and chosen from at a time; it bounds memory."""
+
 
 class Draws(NamedTuple):
     """Rows, the cleanest first, their latent rows, and how many were clean of how many."""
@@ -37,7 +40,8 @@ class CheckedDraws:
     gan : ConditionalGenerator
         Fitted; `draw_(codes, rng)` draws a row, or a volume, for each class code.
     real : tuple of ndarray, of shapes (n, ...), (n,), (n,)
-        What it was fitted on: rows or volumes, labels and groups.
+        What it was fitted on: rows or volumes, labels and groups. Only those of classes to
+        be drawn are needed.
     embed : callable
         Takes rows to where distances are measured, shape (n, k).
     copy_alpha : float or None
@@ -75,45 +79,58 @@ class CheckedDraws:
                 check = ConformalCopyCheck(alpha=copy_alpha, scale=None, random_state=rng)
                 self.check = check.fit(self.latent, self.y, self.groups)
 
-    def draw(self, label: Any, n_rows: int) -> np.ndarray:
-        """Draw exactly `n_rows` of a class, shape (n_rows, ...).
+    def draw(self, label: Any, n_rows: int) -> list[np.ndarray]:
+        """Draw exactly `n_rows` of a class, in blocks of shape (n, ...).
 
         What the last round leaves missing is filled with the rows that look least like
         copies, and a warning says how many.
         """
+        rows, n_clean, n_drawn, n_missing = [], 0, 0, 0
+        mine = self.y == label
+        is_missed = None
+        n_blocks = -(-n_rows // BLOCK)
         with single_thread():
-            draws = self._draw_clean(label, n_rows)
-            chosen = np.arange(n_rows)
-            mine = self.y == label
-            # Where clean rows are short there is nothing to choose from.
-            if (
-                self.keep_faithful
-                and draws.n_clean >= n_rows
-                and not self._is_faithful(mine, draws.latent)
-            ):
-                more = self._draw_clean(label, (CANDIDATES - 1) * n_rows)
-                n_extra = min(more.n_clean, len(more.rows))
-                draws = Draws(
-                    np.concatenate([draws.rows, more.rows[:n_extra]]),
-                    np.concatenate([draws.latent, more.latent[:n_extra]]),
-                    draws.n_clean + more.n_clean,
-                    draws.n_drawn + more.n_drawn,
-                )
-                chosen = choose(
-                    self.latent[mine], draws.latent, n_rows, self.groups[mine], self.rng
-                )
+            for n in np.diff(np.linspace(0, n_rows, n_blocks + 1).astype(int)):
+                draws = self._draw_clean(label, n)
+                chosen = np.arange(n)
+                # Where clean rows are short there is nothing to choose from.
+                if self.keep_faithful and draws.n_clean >= n:
+                    if is_missed is None:
+                        is_missed = not self._is_faithful(mine, draws.latent)
+                    if is_missed:
+                        draws, chosen = self._choose(label, mine, draws, n)
+                rows.append(draws.rows[chosen])
+                n_clean, n_drawn = n_clean + draws.n_clean, n_drawn + draws.n_drawn
+                n_missing += max(n - draws.n_clean, 0)
         label = getattr(label, "item", lambda: label)()
-        self.acceptance_rate[label] = draws.n_clean / draws.n_drawn
-        if draws.n_clean < n_rows:
+        self.acceptance_rate[label] = n_clean / n_drawn
+        if n_missing:
             warnings.warn(
-                f"{n_rows - draws.n_clean} of {n_rows} synthetic rows of class {label!s} "
-                f"look like copies of real rows: {draws.n_drawn} draws held too few clean "
+                f"{n_missing} of {n_rows} synthetic rows of class {label!s} "
+                f"look like copies of real rows: {n_drawn} draws held too few clean "
                 "ones. Ask for fewer rows of this class, raise shrinkage, or lower "
                 "copy_alpha, which in a class of n rows does nothing below 2 / (n + 1).",
                 CopyWarning,
                 stacklevel=2,
             )
-        return draws.rows[chosen]
+        return rows
+
+    def _choose(
+        self, label: Any, mine: np.ndarray, draws: Draws, n_rows: int
+    ) -> tuple[Draws, np.ndarray]:
+        """Draw more rows of a class, and say which of all to take."""
+        more = self._draw_clean(label, (CANDIDATES - 1) * n_rows)
+        n_extra = min(more.n_clean, len(more.rows))
+        draws = Draws(
+            np.concatenate([draws.rows, more.rows[:n_extra]]),
+            np.concatenate([draws.latent, more.latent[:n_extra]]),
+            draws.n_clean + more.n_clean,
+            draws.n_drawn + more.n_drawn,
+        )
+        chosen = choose(
+            self.latent[mine], draws.latent, n_rows, self.groups[mine], self.rng
+        )
+        return draws, chosen
 
     def _is_faithful(self, mine: np.ndarray, drawn: np.ndarray) -> bool:
         """The energy test, on one row of each patient: those are alike."""

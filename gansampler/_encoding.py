@@ -13,7 +13,7 @@ import copy
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import norm, rankdata
+from scipy.special import ndtr, ndtri
 from sklearn.decomposition import PCA
 
 from ._mixed import MixedColumns
@@ -46,21 +46,25 @@ class NormalScores:
         So a repeated value, zeros say, keeps its share when a Gaussian is fitted to the
         scores; `draw_tied_scores` then settles which of the rows gets which.
         """
-        n = len(X)
-        # One memory layout, for sums in another order differ in the last bit.
-        X = np.ascontiguousarray(X, dtype=np.float64)
-        ordered = np.sort(X, axis=0)
+        n, d = X.shape
         ranks = np.linspace(0, n - 1, min(n, MAX_QUANTILES)).round().astype(int)
-        n_distinct = 1 + (np.diff(ordered, axis=0) > 0).sum(axis=0)
         self.n_rows_ = n
-        self.quantiles_ = ordered[ranks]
-        self.is_integer_ = (X == np.rint(X)).all(axis=0)
-        self.is_discrete_ = (n_distinct <= 2) | (10 * n_distinct <= n)
-
-        order = rng.permutation(n)
-        scores = np.empty_like(X)
-        scores[order] = self._to_scores(rankdata(X[order], method="ordinal", axis=0) - 1)
-        scores[:, n_distinct == 1] = 0.0
+        self.quantiles_ = np.empty((len(ranks), d))
+        self.is_integer_, self.is_discrete_ = np.empty((2, d), dtype=bool)
+        shuffled = rng.permutation(n)
+        score_of_rank = self._to_scores(np.arange(n))
+        # One memory layout, for sums in another order differ in the last bit.
+        scores = np.empty((n, d))
+        # Column by column, so that little is held beside the two tables.
+        for j in range(d):
+            column = X[:, j].astype(np.float64)
+            ordered = np.sort(column)
+            n_distinct = 1 + np.count_nonzero(np.diff(ordered) > 0)
+            self.quantiles_[:, j] = ordered[ranks]
+            self.is_integer_[j] = (column == np.rint(column)).all()
+            self.is_discrete_[j] = n_distinct <= 2 or 10 * n_distinct <= n
+            by_rank = shuffled[column[shuffled].argsort(kind="stable")]
+            scores[by_rank, j] = score_of_rank if n_distinct > 1 else 0.0
         return scores
 
     def transform(self, X: np.ndarray) -> np.ndarray:
@@ -69,19 +73,20 @@ class NormalScores:
         Beyond the range the scores go on at the slope they have over the whole of it, by
         `BEYOND` at most, so that no row from outside passes for a copy of an extreme one.
         """
-        X = np.asarray(X, dtype=np.float64)
         grid = np.linspace(0, self.n_rows_ - 1, len(self.quantiles_))
-        ranks = np.empty(X.shape, dtype=np.float64)
+        scores = np.empty(X.shape)
         for j, quantiles in enumerate(self.quantiles_.T):
-            from_left = np.interp(X[:, j], quantiles, grid)
-            from_right = np.interp(-X[:, j], -quantiles[::-1], -grid[::-1])
-            ranks[:, j] = (from_left - from_right) / 2
-        return self._to_scores(ranks) + self._beyond(X)
+            column = X[:, j].astype(np.float64)
+            from_left = np.interp(column, quantiles, grid)
+            from_right = np.interp(-column, -quantiles[::-1], -grid[::-1])
+            ranks = (from_left - from_right) / 2
+            scores[:, j] = self._to_scores(ranks) + self._beyond(column, quantiles)
+        return scores
 
-    def _beyond(self, X: np.ndarray) -> np.ndarray:
-        """How far rows lie outside the range of each column, in normal scores."""
-        lowest, highest = self.quantiles_[0], self.quantiles_[-1]
-        excess = X - np.clip(X, lowest, highest)
+    def _beyond(self, column: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
+        """How far numbers lie outside the range of a column, in normal scores."""
+        lowest, highest = quantiles[0], quantiles[-1]
+        excess = column - np.clip(column, lowest, highest)
         if not excess.any():
             return excess
         spread = 2 * self._to_scores(np.array(self.n_rows_ - 1.0))
@@ -92,21 +97,24 @@ class NormalScores:
     def inverse_transform(self, scores: np.ndarray) -> np.ndarray:
         """Values in the range of each column, between neighbouring quantiles."""
         n, q = self.n_rows_, len(self.quantiles_)
-        rank = np.clip(norm.cdf(scores) * n - 0.5, 0, n - 1)
-        position = rank * ((q - 1) / max(n - 1, 1))
-        position[:, self.is_discrete_] = np.rint(position[:, self.is_discrete_])
-        below = np.minimum(position.astype(int), max(q - 2, 0))
-        columns = np.arange(scores.shape[1])
-        low = self.quantiles_[below, columns]
-        high = self.quantiles_[np.minimum(below + 1, q - 1), columns]
-        share = position - below
-        # At a share of one the sum may miss the observed value by its last bit.
-        X = np.where(share < 1, np.clip(low + share * (high - low), low, high), high)
-        X[:, self.is_integer_] = np.rint(X[:, self.is_integer_])
+        X = np.empty(scores.shape)
+        for j, quantiles in enumerate(self.quantiles_.T):
+            rank = np.clip(ndtr(scores[:, j]) * n - 0.5, 0, n - 1)
+            position = rank * ((q - 1) / max(n - 1, 1))
+            if self.is_discrete_[j]:
+                position = np.rint(position)
+            below = np.minimum(position.astype(int), max(q - 2, 0))
+            low, high = quantiles[below], quantiles[np.minimum(below + 1, q - 1)]
+            share = position - below
+            between = np.clip(low + share * (high - low), low, high)
+            # At a share of one the sum may miss the observed value by its last bit.
+            X[:, j] = np.where(share < 1, between, high)
+            if self.is_integer_[j]:
+                X[:, j] = np.rint(X[:, j])
         return X
 
     def _to_scores(self, ranks: np.ndarray) -> np.ndarray:
-        return norm.ppf((ranks + 0.5) / self.n_rows_)
+        return ndtri((ranks + 0.5) / self.n_rows_)
 
     def coarsened(self, n_quantiles: int) -> NormalScores:
         """These scores with at most so many quantiles of each column."""

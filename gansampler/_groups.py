@@ -1,8 +1,9 @@
-"""Groups of rows, patients say: checked, thinned to one row each, continued."""
+"""Groups of rows, patients say: checked, thinned to one row each, continued; a few rows."""
 
 from __future__ import annotations
 
 from itertools import count, islice
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,6 +37,14 @@ def one_per_group(groups: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
     order = rng.permutation(len(groups))
     _, first = np.unique(groups[order], return_index=True)
     return np.sort(order[first])
+
+
+def some_of_class(
+    y: np.ndarray, label: Any, n_rows: int, rng: np.random.RandomState
+) -> np.ndarray:
+    """Positions of at most `n_rows` rows of a class, chosen at random, in their order."""
+    mine = np.flatnonzero(y == label)
+    return mine if len(mine) <= n_rows else np.sort(rng.permutation(mine)[:n_rows])
 
 
 def extend_groups(groups: ArrayLike, n_new: int) -> np.ndarray:

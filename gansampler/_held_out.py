@@ -8,12 +8,16 @@ import numpy as np
 import torch
 from torch import nn
 
+from ._groups import some_of_class
 from ._start import MIN_CLASS_ROWS
 from .checks import ConformalCopyCheck
 from .metrics import energy_score
 
 MAX_ROWS = 1000
 """Rows of a class that are held out at most."""
+
+SEARCHED_ROWS = 20_000
+"""Training rows of a class, at most, near which draws are taken for copies."""
 
 DRAWS_PER_ROW = 5
 MIN_DRAWS, MAX_DRAWS = 250, 2000
@@ -91,9 +95,12 @@ class HeldOutScore:
         noise: Callable[[int], torch.Tensor] = generator.noise  # type: ignore[assignment]
         self.noise = {c: noise(int(n)) for c, n in zip(classes, n_draws, strict=True)}
         self.copy_limit = None
-        if copy_alpha is not None:
+        if copy_alpha is not None and len(classes):
             check = ConformalCopyCheck(alpha=copy_alpha, scale=None, random_state=rng)
-            check.fit(*train, groups)
+            some = np.zeros(len(train[1]), dtype=bool)
+            for c in classes:
+                some[some_of_class(train[1], c, SEARCHED_ROWS, rng)] = True
+            check.fit(train[0][some], train[1][some], groups[some])
             self.copy_limit = _CopyLimit(
                 check, {c: self._draw(generator, c) for c in classes}
             )

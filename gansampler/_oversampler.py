@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Collection
 from typing import Any
 
+import joblib
 import numpy as np
 from imblearn.utils import check_target_type
 from numpy.typing import ArrayLike
@@ -97,6 +98,10 @@ class GANOverSampler(BaseGANOverSampler):
     copy_alpha : float or None, default=0.1
         Level of the copy check: at most this share of fresh rows is refused, or
         2 / (n + 1) in a class of n rows where that is larger. None switches it off.
+    memory : str, path-like or joblib.Memory, default=None
+        Where to keep the encoded table, for fits of the same rows with the same integer
+        `random_state`, the candidates of a search say. The results are the same without.
+        What is kept tells of the rows, and is pickled.
     checkpoint_dir : path-like, default=None
         Folder in which a training under way is kept, every ten seconds. An interrupted
         `fit_resample`, called again with the same rows and parameters, goes on from there
@@ -189,6 +194,7 @@ class GANOverSampler(BaseGANOverSampler):
         n_iter_no_change: int = 10,
         checks: Collection[str] = CHECKS,
         copy_alpha: float | None = 0.1,
+        memory: str | os.PathLike[str] | joblib.Memory | None = None,
         checkpoint_dir: str | os.PathLike[str] | None = None,
         device: str = "auto",
         verbose: bool = False,
@@ -213,6 +219,7 @@ class GANOverSampler(BaseGANOverSampler):
         self.n_iter_no_change = n_iter_no_change
         self.checks = checks
         self.copy_alpha = copy_alpha
+        self.memory = memory
         self.checkpoint_dir = checkpoint_dir
         self.device = device
         self.verbose = verbose
@@ -360,7 +367,7 @@ class GANOverSampler(BaseGANOverSampler):
         check_layers(self.hidden_layer_sizes)
         real = X.toarray() if sparse.issparse(X) else X
         new, y_new = self._draw_rows(real, y, groups)
-        new = within_dtype(new, X.dtype).astype(X.dtype)
+        new = within_dtype(new, X.dtype).astype(X.dtype, copy=False)
         y_resampled = np.concatenate([y, y_new])
         if sparse.issparse(X):
             return sparse.vstack([X, X.__class__(new)], format=X.format), y_resampled

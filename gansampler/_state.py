@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from numbers import Integral
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 import torch
@@ -33,7 +34,7 @@ _COLUMNS_ARRAYS = (
 
 
 def params_to_json(estimator: Any) -> dict[str, Any]:
-    """Parameters; a `random_state` that is no int becomes None.
+    """Parameters; a `random_state` that is no int becomes None, and so does a `Memory`.
 
     Raises
     ------
@@ -43,6 +44,8 @@ def params_to_json(estimator: Any) -> dict[str, Any]:
     params = estimator.get_params(deep=False)
     if not isinstance(params["random_state"], Integral):
         params["random_state"] = None
+    if isinstance(params.get("memory"), joblib.Memory):
+        params["memory"] = None
     saved = {}
     for name, value in params.items():
         try:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import os
+from importlib.metadata import version
 from numbers import Integral
 from typing import Any
 
+import joblib
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
@@ -16,6 +18,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import (
     check_consistent_length,
     check_is_fitted,
+    check_memory,
     column_or_1d,
     validate_data,
 )
@@ -25,6 +28,7 @@ from ._checkpoint import Checkpoint
 from ._conditional import ConditionalGenerator
 from ._encoding import TableEncoder
 from ._frames import TableFormat
+from ._groups import some_of_class
 from ._held_out import HeldOutScore
 from ._prior import Prior
 from ._saving import read, write
@@ -38,6 +42,7 @@ from .adversarial import (
     SynthesisGame,
     balanced_batches,
     isolated,
+    n_processes,
     resolve_device,
     single_thread,
 )
@@ -47,6 +52,10 @@ REFERENCE_DRAWS = 2000
 
 ROWS_PER_STEP = 40
 """Training rows for each step between two scores: many rows are worth more patience."""
+
+MAX_ROWS = 100_000
+"""Rows that a fit looks at, at most: beyond, quantiles, components and start change little,
+and steps with batches of hundreds see no more."""
 
 
 class TabularGAN(ConditionalGenerator):
@@ -106,6 +115,10 @@ class TabularGAN(ConditionalGenerator):
     copy_alpha : float or None, default=0.1
         Steps at which clearly more than this share of draws fails the copy check are not
         kept. None switches the check off.
+    memory : str, path-like or joblib.Memory, default=None
+        Where to keep the encoded table, for fits of the same rows with the same integer
+        `random_state`, the candidates of a search say. The results are the same without.
+        What is kept tells of the rows, and is pickled.
     checkpoint_dir : path-like, default=None
         Folder in which a training under way is kept, every ten seconds. An interrupted
         `fit`, called again with the same rows and parameters, goes on from there and ends
@@ -173,6 +186,7 @@ class TabularGAN(ConditionalGenerator):
         "hidden_layer_sizes": ["array-like"],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
+        "memory": [str, os.PathLike, joblib.Memory, None],
     }
 
     def __init__(
@@ -193,6 +207,7 @@ class TabularGAN(ConditionalGenerator):
         validation_fraction: float = 0.2,
         n_iter_no_change: int = 10,
         copy_alpha: float | None = 0.1,
+        memory: str | os.PathLike[str] | joblib.Memory | None = None,
         checkpoint_dir: str | os.PathLike[str] | None = None,
         device: str = "auto",
         verbose: bool = False,
@@ -213,6 +228,7 @@ class TabularGAN(ConditionalGenerator):
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.copy_alpha = copy_alpha
+        self.memory = memory
         self.checkpoint_dir = checkpoint_dir
         self.device = device
         self.verbose = verbose
@@ -257,9 +273,11 @@ class TabularGAN(ConditionalGenerator):
         device = resolve_device(self.device)
         rows, codes, group_of = self._validate(X, y, groups)
         rng = check_random_state(self.random_state)
+        if len(rows) > MAX_ROWS:
+            some = _rows_to_learn(codes, rng)
+            rows, codes, group_of = rows[some], codes[some], group_of[some]
         with isolated(rng.randint(2**31 - 1), device):
-            self.encoder_ = TableEncoder(list(self.format_.categories))
-            latent = self.encoder_.fit_transform(rows, codes, rng)
+            latent = self._encode(rows, codes, rng)
             checkpoint = None
             if self.checkpoint_dir is not None:
                 checkpoint = self._checkpoint(rows, codes, group_of)
@@ -441,13 +459,28 @@ class TabularGAN(ConditionalGenerator):
         codes, group_of = self._learn_labels(len(rows), y, groups)
         return rows, codes, group_of
 
+    def _encode(
+        self, rows: np.ndarray, codes: np.ndarray, rng: np.random.RandomState
+    ) -> np.ndarray:
+        """Fit the encoder, or recall it; return the rows in its components."""
+        memory = (
+            os.fspath(self.memory) if isinstance(self.memory, os.PathLike) else self.memory
+        )
+        encode = check_memory(memory).cache(_encoded)
+        self.encoder_, latent, state = encode(
+            rows, codes, list(self.format_.categories), rng, version("gansampler")
+        )
+        rng.set_state(state)
+        return latent
+
     def _checkpoint(
         self, rows: np.ndarray, codes: np.ndarray, groups: np.ndarray
     ) -> Checkpoint:
         """Where this training, of these rows with these parameters, is kept."""
         assert self.checkpoint_dir is not None
         params = params_to_json(self)
-        del params["checkpoint_dir"], params["verbose"], params["categorical_features"]
+        for irrelevant in ("checkpoint_dir", "memory", "verbose", "categorical_features"):
+            del params[irrelevant]
         categorical = list(self.format_.categories)
         return Checkpoint(self.checkpoint_dir, params, categorical, rows, codes, groups)
 
@@ -513,6 +546,7 @@ class TabularGAN(ConditionalGenerator):
         batch_size = self.batch_size
         if batch_size == "auto":
             batch_size = int(np.clip(kept.sum() // 8, 128, 256))
+            batch_size += -batch_size % n_processes()
         batches = balanced_batches(
             tensor(latent[kept, :r] / self.scale_).to(device),
             torch.as_tensor(codes[kept], device=device),
@@ -538,6 +572,19 @@ class TabularGAN(ConditionalGenerator):
             return critic(torch.as_tensor(latent), torch.as_tensor(codes)).numpy()
 
 
+def _encoded(
+    rows: np.ndarray,
+    codes: np.ndarray,
+    categorical: list[int],
+    rng: np.random.RandomState,
+    _version: str,
+) -> tuple[TableEncoder, np.ndarray, Any]:
+    """A fitted encoder, the rows in its components, and where the random numbers are."""
+    encoder = TableEncoder(categorical)
+    latent = encoder.fit_transform(rows, codes, rng)
+    return encoder, latent, rng.get_state()
+
+
 def check_layers(sizes: Any) -> None:
     """Refuse hidden_layer_sizes that make no network."""
     widths = tuple(sizes)
@@ -546,3 +593,14 @@ def check_layers(sizes: Any) -> None:
             "hidden_layer_sizes must hold at least one width, each a positive integer; "
             f"got {sizes!r}."
         )
+
+
+def _rows_to_learn(codes: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
+    """Positions of `MAX_ROWS` rows at most: all of small classes, of large ones as many."""
+    counts = np.bincount(codes)
+    room, limit = MAX_ROWS, 0
+    for n_left, count in zip(range(len(counts), 0, -1), np.sort(counts), strict=True):
+        limit = room // n_left
+        room -= min(count, limit)
+    chosen = [some_of_class(codes, c, limit, rng) for c in range(len(counts))]
+    return np.sort(np.concatenate(chosen))

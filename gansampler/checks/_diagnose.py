@@ -13,12 +13,16 @@ from sklearn.utils.validation import check_array, check_consistent_length, colum
 
 from .._encoding import NormalScores
 from .._frames import TableFormat
-from .._groups import check_groups
+from .._groups import check_groups, some_of_class
 from .._mixed import MixedColumns
 from ..metrics import mutual_information_difference
 from ._diagnosis import SHOWN_ROWS, Diagnosis
 from ._evidence import Rows, compare_holdout, examine
 from ._label_noise import MAX_ROWS, UNKNOWN, LabelNoise, label_noise
+
+CLASS_ROWS = 20_000
+"""Synthetic rows of a class that are looked at, chosen at random, and real rows of classes
+that are not judged. Of those that are, all: copies may be of any."""
 
 
 @validate_params(
@@ -155,21 +159,30 @@ def diagnose_classes(
         raise ValueError(
             f"y_synthetic holds classes that y_real does not: {unknown}; known are {known}."
         )
+    of_synthetic = {c: some_of_class(y_new, c, CLASS_ROWS, rng) for c in known}
+    of_real = {
+        c: some_of_class(y, c, len(y) if c in classes else CLASS_ROWS, rng) for c in known
+    }
+    columns = MixedColumns(list(format_.categories), with_piles=False)
+    scores = NormalScores()
     # From the rows of all sides: ranks among the real rows alone would put fresh rows
     # farther out than those they are compared with.
-    sides = [X, X_new] if holdout is None else [X, X_new, holdout[0]]
+    sides = [
+        X[np.sort(np.concatenate(list(of_real.values())))],
+        X_new[np.sort(np.concatenate(list(of_synthetic.values())))],
+        *([] if holdout is None else [holdout[0]]),
+    ]
     pooled = np.concatenate(sides)
-    columns = MixedColumns(list(format_.categories), with_piles=False).fit(pooled)
-    scores = NormalScores()
-    scores.fit_transform(columns.transform(pooled), rng)
+    del sides
+    scores.fit_transform(columns.fit(pooled).transform(pooled), rng)
+    del pooled
 
-    def rows(side: tuple[np.ndarray, np.ndarray], label: Any) -> Rows:
-        mine = np.flatnonzero(side[1] == label)
-        values = columns.transform(side[0][mine])
-        group_of = groups[mine] if side is real else None
+    def rows(X: np.ndarray, mine: np.ndarray, groups: np.ndarray | None = None) -> Rows:
+        values = columns.transform(X[mine])
+        group_of = None if groups is None else groups[mine]
         return Rows(values, scores.transform(values), mine, group_of)
 
-    pairs = {label: (rows(real, label), rows(synthetic, label)) for label in known}
+    pairs = {c: (rows(X, of_real[c], groups), rows(X_new, of_synthetic[c])) for c in known}
     noise = _label_noise(pairs, rng)
     evidence = []
     for label in classes:
@@ -183,7 +196,8 @@ def diagnose_classes(
             rng=rng,
         )
         if holdout is not None and e.n_synthetic:
-            compare_holdout(e, *pairs[label], rows(holdout, label), rng)
+            unseen = rows(holdout[0], np.flatnonzero(holdout[1] == label))
+            compare_holdout(e, *pairs[label], unseen, rng)
         evidence.append(e)
     shown = {
         label: (ours.some(SHOWN_ROWS, rng), theirs.some(SHOWN_ROWS, rng))
