@@ -77,7 +77,7 @@ class GANOverSampler(BaseGANOverSampler):
     learning_rate_init : float, default=0.002
         Step size of Adam, for both players.
     max_iter : int, default=2000
-        Largest number of generator steps.
+        Largest number of generator steps. 0 keeps the start, in a fraction of the time.
     batch_size : int or "auto", default="auto"
         Rows in a batch, in expectation the same number of each class. "auto" takes an
         eighth of the rows, but from 128 to 256.

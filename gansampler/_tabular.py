@@ -98,7 +98,7 @@ class TabularGAN(ConditionalGenerator):
         Step size of Adam, for both players; it falls to zero in the second half of
         `max_iter`.
     max_iter : int, default=2000
-        Largest number of generator steps.
+        Largest number of generator steps. 0 keeps the start, in a fraction of the time.
     batch_size : int or "auto", default="auto"
         Rows in a batch, in expectation the same number of each class. "auto" takes an
         eighth of the rows, but from 128 to 256.
@@ -184,7 +184,7 @@ class TabularGAN(ConditionalGenerator):
         "categorical_features": ["array-like", StrOptions({"auto"})],
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "hidden_layer_sizes": ["array-like"],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 0, None, closed="left")],
         "batch_size": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
         "memory": [str, os.PathLike, joblib.Memory, None],
     }

@@ -45,6 +45,14 @@ def test_oversample_writes_real_rows_then_synthetic_ones(csv, capsys):
     assert "passed the copy check" in printed
 
 
+def test_many_columns_are_written_without_a_warning(tmp_path, capsys):
+    X, y = make_table((40, 12), 150, seed=0, labels=["no", "yes"])
+    path = tmp_path / "in.csv"
+    X.assign(patient=range(len(X)), grade=y).to_csv(path, index=False)
+    assert oversample(path)[0] == 0
+    assert "fragmented" not in capsys.readouterr().err
+
+
 def test_oversample_to_a_prior_and_size(csv):
     _, out = oversample(csv, "--target-prior", "no=0.6,yes=0.4", "--target-size", "3")
     shares = pd.read_csv(out)["grade"].value_counts(normalize=True)

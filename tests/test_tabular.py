@@ -116,6 +116,19 @@ def test_dataframe_in_dataframe_out(table):
     assert isinstance(array, np.ndarray)
 
 
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_no_steps_keep_the_start(table, early_stopping):
+    X, y = table
+    gan = TabularGAN(max_iter=0, early_stopping=early_stopping, random_state=0).fit(X, y)
+    assert gan.start_used_
+    assert len(gan.loss_curve_) == 0
+    still = TabularGAN(
+        max_iter=1, learning_rate_init=1e-12, early_stopping=False, random_state=0
+    ).fit(X, y)
+    if not early_stopping:
+        np.testing.assert_allclose(gan.sample(50)[0], still.sample(50)[0], rtol=1e-6)
+
+
 def test_critic_tells_real_rows_from_noise(table):
     """The scores rank rows of the table above rows with independent columns far out."""
     X, y = table

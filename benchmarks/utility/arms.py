@@ -87,13 +87,9 @@ class GaussianCopula(BaseEstimator):
 
 
 def start(strategy, seed):
-    """The generator of gansampler before any training; steps this small change nothing."""
+    """The generator of gansampler before any training."""
     return GANOverSampler(
-        sampling_strategy=strategy,
-        max_iter=1,
-        learning_rate_init=1e-12,
-        early_stopping=False,
-        random_state=seed,
+        sampling_strategy=strategy, max_iter=0, early_stopping=False, random_state=seed
     )
 
 

@@ -81,12 +81,13 @@ def run(arguments: argparse.Namespace) -> int:
     groups = None if arguments.group is None else table[arguments.group]
     with noted(CopyWarning) as limits:
         X_new, y_new = sampler.fit_resample(X, y, groups=groups)
-    result = X_new.assign(**{arguments.target: y_new})
+    # Copies are of one block, to which columns are added without a warning of pandas.
+    result = X_new.copy().assign(**{arguments.target: y_new})
     synthetic = sampler.is_synthetic_
     for name in aside:
         labels = [f"synthetic-{i + 1}" for i in range(synthetic.sum())]
         result[name] = pd.concat([table[name], pd.Series(labels)], ignore_index=True)
-    result = with_text_of_real_rows(result[table.columns], arguments.table)
+    result = with_text_of_real_rows(result[table.columns], arguments.table).copy()
     result[ORIGIN] = "real"
     result.loc[synthetic, ORIGIN] = [
         f"synthetic class={label} seed={arguments.seed}" for label in y_new[synthetic]

@@ -45,7 +45,7 @@ def load_hcc_tace(*, return_X_y: bool = False) -> Bunch | tuple[pd.DataFrame, pd
     ((84, 420), {0: 72, 1: 12})
     """
     with as_file(files(__package__) / "data" / "hcc_tace_seg.csv.gz") as path:
-        table = pd.read_csv(path)
+        table = pd.read_csv(path).copy()  # of one block
     target, ids = table.pop("Target"), table.pop("ID")
     if return_X_y:
         return table, target
