@@ -204,6 +204,7 @@ NAMES = [f"Patient {i}" for i in range(52)]
         (["--target-prior", "half"], None, "got 'half'"),
         (["--target-prior", "no=0.9,yes=0.4"], None, "sum"),
         (["--target-size", "0.5"], None, "target_size"),
+        (["--steps", "-1"], None, "max_iter"),
         ([], {"name": NAMES}, "column 'name' holds another text in nearly every row"),
         ([], {"dose": ["12,5", *range(51)]}, "holds the text '12,5' among numbers"),
         ([], {"feature_1": [np.inf, *range(51)]}, "infinity"),
@@ -234,6 +235,21 @@ def test_help_and_version():
         command = [sys.executable, "-m", "gansampler.cli", argument]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         assert done.stdout
+
+
+@pytest.mark.parametrize("command", ["oversample", "diagnose", "harmonize", "translate"])
+def test_help_of_a_command_shows_how_to_call_it(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main([command, "--help"])
+    assert stop.value.code == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"Example: gansampler {command} " in printed
+
+
+def test_no_steps_keep_the_start(csv, capsys):
+    assert oversample(csv, "--steps", "0")[0] == 0
+    sheet = Datasheet.from_json(csv.with_name("out.datasheet.json").read_text())
+    assert sheet.to_dict()["generator"]["params"]["max_iter"] == 0
 
 
 def test_demo(capsys):

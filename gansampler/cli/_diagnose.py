@@ -20,10 +20,16 @@ def add_parser(commands: Any) -> None:
         description="Compare synthetic rows, of any generator, with the real rows it was "
         "trained on, and print a verdict on every class. In a table that `gansampler "
         "oversample` wrote, only the synthetic rows are looked at.",
-        epilog="Exit status: 0 all classes are healthy, 1 not all are, 2 bad input.",
+        epilog="Exit status: 0 all classes are healthy, 1 not all are, 2 bad input. "
+        "Example: gansampler diagnose real.csv synthetic.csv --target outcome --report "
+        "report.html",
     )
-    parser.add_argument("real", metavar="REAL.csv", type=Path)
-    parser.add_argument("synthetic", metavar="SYNTHETIC.csv", type=Path)
+    parser.add_argument(
+        "real", metavar="REAL.csv", type=Path, help="what the generator was trained on"
+    )
+    parser.add_argument(
+        "synthetic", metavar="SYNTHETIC.csv", type=Path, help="what it made; same columns"
+    )
     parser.add_argument("--target", required=True, metavar="COL", help="the class column")
     parser.add_argument("--id", metavar="COL", help="a column that names rows: left out")
     parser.add_argument(

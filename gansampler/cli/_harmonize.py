@@ -30,9 +30,17 @@ def add_parser(commands: Any) -> None:
         "harmonize",
         help="take the effects of sites out of the features of a CSV table",
         description="Write the table with features as if all rows were of one site, by "
-        "ComBat. Its other columns stay as they are.",
+        "ComBat. Its other columns stay as they are. The effects are estimated from all "
+        "rows given: where a model is to be tested, harmonize inside folds, in Python.",
+        epilog="Example: gansampler harmonize in.csv --target outcome --site hospital "
+        "--id patient --covariate age --out out.csv",
     )
-    parser.add_argument("table", metavar="IN.csv", type=Path)
+    parser.add_argument(
+        "table",
+        metavar="IN.csv",
+        type=Path,
+        help="a table with a header; features must be numbers",
+    )
     parser.add_argument(
         "--target", required=True, metavar="COL", help="the class column; not looked at"
     )

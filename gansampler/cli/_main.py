@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from . import _demo, _diagnose, _harmonize, _oversample, _translate
@@ -35,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     from .. import __version__
 
-    parser = argparse.ArgumentParser(
+    parser = _Command(
         prog="gansampler",
         description="Oversample small, wide, imbalanced tables with a conditional "
         "Wasserstein GAN whose rows pass a copy check.",
@@ -43,10 +45,27 @@ def _parser() -> argparse.ArgumentParser:
         "130 interrupted.",
     )
     parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(
+        required=True,
+        metavar="COMMAND",
+        parser_class=_Command,
+    )
     for command in COMMANDS:
         command.add_parser(commands)
     return parser
+
+
+class _Command(argparse.ArgumentParser):
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(formatter_class=_Help, **settings)
+
+
+class _Help(argparse.HelpFormatter):
+    """Leaves the options in an example in one piece."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        wrap = partial(textwrap.fill, initial_indent=indent, subsequent_indent=indent)
+        return wrap(text, width, break_on_hyphens=False)
 
 
 def _show_warning(message: Any, *_: Any, **__: Any) -> None:

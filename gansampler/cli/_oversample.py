@@ -24,9 +24,19 @@ def add_parser(commands: Any) -> None:
         "oversample",
         help="bring a CSV table to a class prior",
         description="Write the rows of IN.csv followed by synthetic ones. The column "
-        f"{ORIGIN} of the output says 'real', or the class and seed a row was made from.",
+        f"{ORIGIN} of the output says 'real', or the class and seed a row was made from. "
+        "Give it training rows alone: synthetic rows know of all rows given, so a model "
+        "must not be tested on any of those.",
+        epilog="Example: gansampler oversample in.csv --target outcome --id patient "
+        "--target-prior no=0.6,yes=0.4 --out out.csv --report report.html",
     )
-    parser.add_argument("table", metavar="IN.csv", type=Path)
+    parser.add_argument(
+        "table",
+        metavar="IN.csv",
+        type=Path,
+        help="a table with a header; columns of text are categories, empty fields are "
+        "missing values",
+    )
     parser.add_argument("--target", required=True, metavar="COL", help="the class column")
     parser.add_argument(
         "--id",
@@ -50,6 +60,13 @@ def add_parser(commands: Any) -> None:
         type=_parse_size,
         help="rows to return, as a multiple of the rows given, or 'extended': four times "
         "the fewest that reach the prior (default: the fewest)",
+    )
+    parser.add_argument(
+        "--steps",
+        type=int,
+        default=2000,
+        help="most training steps; 0 keeps the start, which takes a fraction of the time "
+        "(default: 2000)",
     )
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
     add_output_options(parser)
@@ -75,6 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
     sampler = GANOverSampler(
         target_prior=_parse_prior(arguments.target_prior),
         target_size=arguments.target_size,
+        max_iter=arguments.steps,
         verbose=not arguments.quiet,
         random_state=arguments.seed,
     )
