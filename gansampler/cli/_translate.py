@@ -31,8 +31,8 @@ def add_parser(commands: Any) -> None:
         "pairs, and write those of A as they would look among those of B. A volume is a "
         "NIfTI or NRRD file, or a folder with a DICOM series; NAME_mask.nii.gz is the mask "
         "of NAME.nii.gz, and stays as it is. Needs the extra `imaging`.",
-        epilog="Example: gansampler translate soft_kernel/ sharp_kernel/ --window -1000 1000 "
-        "--out like_sharp/",
+        epilog="Example: gansampler translate soft_kernel/ sharp_kernel/ "
+        "--window -1000 1000 --out like_sharp/",
     )
     parser.add_argument("table", metavar="A", type=Path, help="folder to translate")
     parser.add_argument("target", metavar="B", type=Path, help="folder to translate to")
