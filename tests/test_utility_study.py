@@ -16,6 +16,7 @@ from sklearn.preprocessing import QuantileTransformer
 
 from gansampler import PriorCorrectedClassifier
 
+pytest.importorskip("sklearn", "1.8", reason="benchmarks ask for scikit-learn 1.8")
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks" / "utility"))
 arms = pytest.importorskip("arms")
 cache = pytest.importorskip("cache")
