@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
+from sklearn.utils.fixes import parse_version
 
 RADMLBENCH = Path(__file__).parents[2] / "shared" / "data" / "radmlbench"
 
@@ -48,3 +50,9 @@ def radmlbench_tables():
     if not paths:
         return [pytest.param(None, marks=pytest.mark.skip("needs shared/data/radmlbench"))]
     return [pytest.param(path, id=path.stem) for path in paths]
+
+
+needs_routed_scoring = pytest.mark.skipif(
+    parse_version(sklearn.__version__) < parse_version("1.8"),
+    reason="pipelines hand sites on when they are scored from scikit-learn 1.8 on",
+)

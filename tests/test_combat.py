@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import quick
+from conftest import needs_routed_scoring, quick
 from imblearn.pipeline import make_pipeline
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
@@ -454,6 +454,7 @@ def test_many_more_features_than_rows():
 # Pipelines
 
 
+@needs_routed_scoring
 def test_in_a_pipeline_before_the_sampler():
     X, y, sites = plant(0, n=80, d=6)
     keep = np.r_[np.flatnonzero(y == 0), np.flatnonzero(y == 1)[:15]]

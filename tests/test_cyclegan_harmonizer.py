@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import sklearn
+from conftest import needs_routed_scoring
 from numpy.testing import assert_array_equal
 from scipy.ndimage import gaussian_filter
 from sklearn.base import clone
@@ -71,6 +72,7 @@ def test_same_seed_same_volumes(cohort):
     assert not hasattr(gan, "generator_")
 
 
+@needs_routed_scoring
 def test_sites_are_routed_through_a_pipeline(cohort):
     X, y, sites = cohort
     with sklearn.config_context(enable_metadata_routing=True):

@@ -37,8 +37,10 @@ from gansampler.adversarial import (
 )
 
 pytestmark = pytest.mark.skipif(
-    not (dist.is_available() and dist.is_gloo_available()),
-    reason="needs torch.distributed with gloo",
+    not dist.is_available()
+    or not dist.is_gloo_available()
+    or torch.__version__ < distributed.LEAST_TORCH,
+    reason=f"needs torch {distributed.LEAST_TORCH} with torch.distributed and gloo",
 )
 
 N = 2

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from gansampler.adversarial import OBJECTIVES
+from gansampler.adversarial import OBJECTIVES, Critic
 from gansampler.adversarial.objectives import (
     gradient_norms,
     interpolate,
@@ -143,6 +143,23 @@ def test_gradient_norm_is_per_sample_over_all_other_axes():
     assert_close(gradient_norms(quadratic(), x, codes(x)), k * sqrt(8))
     weight = torch.ones(1, 2, 2, 2)
     assert_close(gradient_norms(linear(weight), x, codes(x)), scores(*[sqrt(8)] * 3))
+
+
+@pytest.mark.parametrize("widths", [(5,), (7, 6, 5)])
+def test_critic_knows_its_gradient_and_the_gradient_of_that(widths):
+    torch.manual_seed(0)
+    critic = Critic(in_features=4, n_classes=3, hidden_layer_sizes=widths).double()
+    x, y = torch.randn(20, 4, dtype=torch.double), torch.arange(20) % 3
+    found = []
+    for asked in (critic, critic.forward):
+        norms = gradient_norms(asked, x, y)
+        found.append((norms, *torch.autograd.grad(norms.sum(), weights_of(critic))))
+    assert_close(*found)
+
+
+def weights_of(critic):
+    """Of all layers; the gradient does not depend on biases and offsets."""
+    return [part.weight for part in critic.modules() if isinstance(part, nn.Linear)]
 
 
 def test_gradient_norm_is_that_of_the_samples_class():

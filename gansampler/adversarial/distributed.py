@@ -25,6 +25,9 @@ from torch import Tensor, nn
 TIMEOUT = timedelta(minutes=5)
 """How long to wait for another process, at most."""
 
+LEAST_TORCH = "2.8"
+"""With 2.4 the end of one group and the start of the next wait for each other."""
+
 _FITS = count()
 
 
@@ -49,10 +52,11 @@ def together(device: torch.device) -> Iterator[None]:
     if _grouped() or n_processes() == 1:
         yield
         return
-    if not dist.is_available():
+    if not dist.is_available() or torch.__version__ < LEAST_TORCH:
         raise RuntimeError(
-            "RANK and WORLD_SIZE ask for training in several processes, which this build "
-            "of torch cannot do."
+            "RANK and WORLD_SIZE ask for training in several processes, which needs torch "
+            f"{LEAST_TORCH} or newer, built with torch.distributed; this is "
+            f"{torch.__version__}. To train in each process apart, unset them."
         )
     from torch.distributed.rendezvous import rendezvous
 

@@ -23,10 +23,14 @@ def gradient_norms(critic: Critic, x: Tensor, y: Tensor) -> Tensor:
     """Norm of the critic's input gradient, one per sample, over all non-batch axes.
 
     Shape: x (batch, ...), y (batch,) -> (batch,). Differentiable twice; the epsilon
-    inside the root keeps the second derivative finite where the gradient is zero.
+    inside the root keeps the second derivative finite where the gradient is zero. A critic
+    that has an `input_gradient` is asked for it.
     """
-    x = x.detach().requires_grad_()
-    (gradient,) = torch.autograd.grad(critic(x, y).sum(), x, create_graph=True)
+    if hasattr(critic, "input_gradient"):
+        gradient = critic.input_gradient(x.detach(), y)
+    else:
+        x = x.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(critic(x, y).sum(), x, create_graph=True)
     return (gradient.flatten(1).square().sum(1) + 1e-12).sqrt()
 
 

@@ -103,7 +103,9 @@ def train(
     start_alike(game.parts().values())
     players = (game.critic, game.generator)
     critic_optimizer, generator_optimizer = (
-        torch.optim.Adam(player.parameters(), lr=plan.learning_rate, betas=plan.betas)
+        torch.optim.Adam(
+            player.parameters(), lr=plan.learning_rate, betas=plan.betas, fused=True
+        )
         for player in players
     )
     average = copy.deepcopy(game.generator).requires_grad_(False)
