@@ -3,13 +3,16 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint docs clean
 
 demo: .venv/ready
 	$(BIN)/gansampler demo
 
 test: lint
 	$(BIN)/python -m pytest -n 2
+
+docs: .venv/ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
 lint: .venv/ready
 	$(BIN)/ruff format --check .
@@ -24,8 +27,8 @@ lint: .venv/ready
 	$(BIN)/python -m pip install --quiet --no-cache-dir --no-deps \
 		--constraint constraints.txt pyradiomics-bhklab
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt \
-		--editable ".[dev,plot,imaging,radiomics]"
+		--editable ".[dev,docs,plot,imaging,radiomics]"
 	touch $@
 
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv build dist docs/_build docs/api docs/auto_examples *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -136,7 +136,7 @@ class GANOverSampler(BaseGANOverSampler):
         Losses and held-out scores of the training, see `TabularGAN`; empty when nothing
         was trained.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Defined only when X has feature names that are all strings.
 
     See Also

@@ -155,7 +155,7 @@ class TabularGAN(ConditionalGenerator):
     format_ : TableFormat
         What X came as: its type, columns and dtypes, no data.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Defined only when X has feature names that are all strings.
 
     See Also

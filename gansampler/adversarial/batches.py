@@ -33,8 +33,8 @@ def unpaired_patches(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Endless pairs of batches, each of patches at random places in images of its side.
 
-    Shape: a (n, channels, *edges), b (m, channels, *edges of its own) -> two tensors of
-    shape (batch_size, channels, *patch).
+    Shape: a ``(n, channels, *edges)``, b ``(m, channels, *edges)`` of its own edges -> two
+    tensors of shape ``(batch_size, channels, *patch)``.
     """
     while True:
         yield share(_patches(a, batch_size, patch)), share(_patches(b, batch_size, patch))

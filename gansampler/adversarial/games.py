@@ -187,9 +187,9 @@ class ImagePool(nn.Module):
     shape : tuple of int
         Of one image, channels first.
 
-    Shape
+    Notes
     -----
-    (batch, *shape) -> (batch, *shape)
+    ``(batch, *shape)`` -> ``(batch, *shape)``
     """
 
     images: Tensor

@@ -22,7 +22,7 @@ class ConditionalMLP(nn.Module):
     in_features, out_features, n_classes : int
     hidden_layer_sizes : sequence of int
 
-    Shape
+    Notes
     -----
     x (batch, in_features), y (batch,) integer codes -> (batch, out_features)
     """
@@ -105,7 +105,7 @@ class ResidualGenerator(nn.Module):
         1 for classes with a residual, 0 for those that stay at their Gaussian.
     hidden_layer_sizes : sequence of int
 
-    Shape
+    Notes
     -----
     z (batch, features), y (batch,) integer codes -> (batch, features)
     """

@@ -42,12 +42,12 @@ def interpolate(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def one_centred_penalty(critic: Critic, real: Tensor, fake: Tensor, y: Tensor) -> Tensor:
-    """Mean of (|gradient| - 1)^2 between real and fake: Gulrajani et al. 2017, eq. 3."""
+    """Mean of ``(|gradient| - 1)^2`` between real and fake: Gulrajani et al. 2017."""
     return (gradient_norms(critic, interpolate(real, fake), y) - 1).square().mean()
 
 
 def zero_centred_penalty(critic: Critic, real: Tensor, fake: Tensor, y: Tensor) -> Tensor:
-    """Mean of |gradient|^2 on the real and on the fake samples, halved.
+    """Mean of ``|gradient|^2`` on the real and on the fake samples, halved.
 
     R1 and R2 of Mescheder et al. 2018: damps the rotation around the equilibrium.
     """

@@ -57,7 +57,7 @@ class ConformalCopyCheck(BaseEstimator):
     levels_ : ndarray of shape (n_classes,)
         Level at which rows of each class are rejected.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Defined only when X has feature names that are all strings.
 
     References

@@ -80,7 +80,7 @@ class ComBat(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     delta_ : ndarray of shape (n_sites, n_features)
         Variance of each site, in units of `scale_` squared.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Defined only when X has feature names that are all strings.
 
     See Also

@@ -27,7 +27,7 @@ class EnergyTest(NamedTuple):
 def energy_distance(X: np.ndarray, Y: np.ndarray) -> float:
     """Energy distance between two samples.
 
-    2 E|x - y| - E|x - x'| - E|y - y'|, with all pairs in the means (V-statistic).
+    ``2 E|x - y| - E|x - x'| - E|y - y'|``, with all pairs in the means (V-statistic).
 
     - Range: [0, inf); lower is closer, 0 only for equal samples.
     - Question: do X and Y come from the same joint distribution?
@@ -56,7 +56,7 @@ def energy_distance(X: np.ndarray, Y: np.ndarray) -> float:
 def energy_score(observations: np.ndarray, samples: np.ndarray) -> np.ndarray:
     """Energy score of a generator's samples, for each observed row.
 
-    E|s - x| - E|s - s'| / 2 for an observation x and independent samples s, s'.
+    ``E|s - x| - E|s - s'| / 2`` for an observation x and independent samples s, s'.
 
     - Range: [0, inf) in expectation; lower is better; a strictly proper score, so its
       expectation is lowest where samples and observations have one distribution.

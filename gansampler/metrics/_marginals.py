@@ -21,8 +21,8 @@ class KolmogorovSmirnov(NamedTuple):
 def kolmogorov_smirnov(X_real: np.ndarray, X_synthetic: np.ndarray) -> KolmogorovSmirnov:
     """Two-sample Kolmogorov-Smirnov test of each column.
 
-    sup_x |F(x) - G(x)| of the two empirical distribution functions. The p-value is exact
-    up to 10,000 rows a sample, and conservative where values are tied.
+    ``sup_x |F(x) - G(x)|`` of the two empirical distribution functions. The p-value is
+    exact up to 10,000 rows a sample, and conservative where values are tied.
 
     - Range: statistic [0, 1], lower is closer; p-value [0, 1], small where they differ.
     - Question: does this column have the distribution of the real one?
@@ -121,8 +121,8 @@ def benjamini_hochberg(p_values: np.ndarray) -> np.ndarray:
 def wasserstein_iqr(X_real: np.ndarray, X_synthetic: np.ndarray) -> np.ndarray:
     """1-Wasserstein distance of each column, in interquartile ranges of the real one.
 
-    Integral of |F^-1(u) - G^-1(u)| over u in (0, 1), over the real interquartile range, or
-    the real standard deviation where that range is 0.
+    Integral of ``|F^-1(u) - G^-1(u)|`` over u in (0, 1), over the real interquartile range,
+    or the real standard deviation where that range is 0.
 
     - Range: [0, inf]; lower is closer; inf where only the real column is constant, or the
       two are different constants.

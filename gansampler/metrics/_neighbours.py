@@ -39,8 +39,8 @@ def nearest_neighbour_distances(
 ) -> NearestNeighbours:
     """Distance of each row to its nearest other row, real and synthetic.
 
-    min_j |x_i - x_j| over real j != i (outside the group of i), the same among synthetic
-    rows, and from synthetic to real rows.
+    ``min_j |x_i - x_j|`` over real j != i (outside the group of i), the same among
+    synthetic rows, and from synthetic to real rows.
 
     - Range: [0, inf), Euclidean, in the units of the columns. synthetic_real far below
       real_real means copies, synthetic_synthetic far below it means collapse; either far
@@ -140,7 +140,7 @@ def nearest_neighbour_ratios(
 def near_duplicates(X: np.ndarray, *, radius: float) -> float:
     """Share of rows with another row within a radius.
 
-    #{i : min_{j != i} |x_i - x_j| <= radius} / n.
+    ``#{i : min_{j != i} |x_i - x_j| <= radius} / n``.
 
     - Range: [0, 1]; lower is better, where few real rows are as close to one another.
     - Question: does a generator make few distinct rows?

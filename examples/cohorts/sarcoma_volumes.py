@@ -1,6 +1,6 @@
 """From CT volumes with tumour masks to a balanced radiomics model, in one pipeline.
 
-    python examples/sarcoma_volumes.py FOLDER [--label fdg_avid] [--max-iter 0]
+    python examples/cohorts/sarcoma_volumes.py FOLDER [--label fdg_avid] [--max-iter 0]
 
 FOLDER holds `ct.npz` and `patients.csv` of the soft-tissue sarcomas (34 patients of the
 IBSI validation data set, 48^3 voxels of 3 mm). Every patient is one volume, so folds are by
