@@ -43,6 +43,11 @@ class AdversarialEstimator(BaseEstimator):
         "random_state": ["random_state"],
     }
 
+    @property
+    def _chooses_step(self) -> bool:
+        """Whether there are steps to choose from, on held-out rows."""
+        return self.early_stopping and self.max_iter > 0
+
     def _train(
         self,
         game: Game,

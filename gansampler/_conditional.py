@@ -33,7 +33,7 @@ class ConditionalGenerator(AdversarialEstimator):
         self, codes: np.ndarray, groups: np.ndarray, rng: np.random.RandomState
     ) -> tuple[np.ndarray, np.ndarray]:
         """Which rows are held out, and which classes have something to learn from it."""
-        if not self.early_stopping:
+        if not self._chooses_step:
             return np.zeros(len(codes), dtype=bool), np.ones(len(self.classes_), dtype=bool)
         held_out = choose_held_out(codes, groups, self.validation_fraction, rng)
         # A class that the held-out rows say nothing about stays at its start.

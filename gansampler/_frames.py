@@ -118,7 +118,9 @@ class TableFormat:
         if self.is_polars:
             return self._build_polars(frame)
         if self.is_frame:
-            return frame.astype(dict(enumerate(self.dtypes))).set_axis(self.columns, axis=1)
+            frame = frame.astype(dict(enumerate(self.dtypes)))
+            # In one block a dtype: columns are added to many with a warning of pandas.
+            return frame.set_axis(self.columns, axis=1).copy()
         common = np.result_type(*map(_numpy_dtype, self.dtypes))
         return frame.astype(dict(enumerate(self.dtypes))).to_numpy(common)
 

@@ -533,7 +533,7 @@ class TabularGAN(ConditionalGenerator):
         ).to(device)
         game = SynthesisGame(generator, critic, OBJECTIVES[self.objective], self.penalty)
         score = None
-        if self.early_stopping:
+        if self._chooses_step:
             score = HeldOutScore(
                 (latent[kept, :r], codes[kept]),
                 (latent[held_out, :r], codes[held_out]),

@@ -27,7 +27,7 @@ def save(figure, name):
 
 
 def gradients():
-    """What a generator learns from a critic that sees through it; how distances saturate."""
+    """What a critic that sees through it teaches a generator; how distances saturate."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
     score = np.linspace(-8, 4, 200)
     left.plot(score, expit(score), color=REAL, label="minimax")

@@ -355,7 +355,7 @@ class CycleGAN(AdversarialEstimator):
             side: choose_held_out(
                 np.zeros(len(X), dtype=int), groups[side], self.validation_fraction, rng
             )
-            if self.early_stopping
+            if self._chooses_step
             else np.zeros(len(X), dtype=bool)
             for side, X in volumes.items()
         }
@@ -398,7 +398,7 @@ class CycleGAN(AdversarialEstimator):
             n_iter_no_change=self.n_iter_no_change,
         )
         score = None
-        if self.early_stopping:
+        if self._chooses_step:
             score = HeldOutTranslations(self, volumes, held_out, device)
         with mixed_precision(device, self.mixed_precision):
             history = self._train(game, batches, plan, score, checkpoint)

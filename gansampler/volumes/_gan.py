@@ -311,7 +311,7 @@ class VolumeGAN(ConditionalGenerator):
             Moves(flips, self.rotation, self.translation),
         )
         score = None
-        if self.early_stopping:
+        if self._chooses_step:
             features = volume_features(X, self.scaler_.mask_channel_).to_numpy()
             scaler = StandardScaler().fit(features[kept])
             features = scaler.transform(features)
