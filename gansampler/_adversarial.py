@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from numbers import Integral, Real
 from typing import Any
 
+import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 from tqdm.auto import tqdm
@@ -66,14 +67,17 @@ class AdversarialEstimator(BaseEstimator):
                 unit="step",
             ) as bar,
         ):
-            history = train(
-                game,
-                batches,
-                plan,
-                score=score,
-                callback=lambda step, _: bar.update(step - bar.n),
-                checkpoint=checkpoint,
-            )
+            try:
+                history = train(
+                    game,
+                    batches,
+                    plan,
+                    score=score,
+                    callback=lambda step, _: bar.update(step - bar.n),
+                    checkpoint=checkpoint,
+                )
+            except torch.cuda.OutOfMemoryError as error:
+                raise MemoryError(self._too_large(game, device)) from error
             if checkpoint is not None and is_first():
                 checkpoint.remove()
         if not is_finite(game.generator):
@@ -82,6 +86,21 @@ class AdversarialEstimator(BaseEstimator):
                 f"{history.n_iter} steps. Lower learning_rate_init."
             )
         return history
+
+    def _too_large(self, game: Game, device: torch.device) -> str:
+        """What to do where a device has too little memory."""
+        networks = sum(
+            weight.numel() * weight.element_size()
+            for player in (game.generator, game.critic)
+            for weight in player.parameters()
+        )
+        return (
+            f"{device} has too little memory for a step with batch_size="
+            f"{self.batch_size!r}. Weights, their gradients, moments and averages take "
+            f"{5 * networks / 2**20:.0f} MiB; the rest grows with the batch: halve "
+            "batch_size until it fits, or use device='cpu'. Other processes may hold "
+            "memory of this device too."
+        )
 
     def keep_history_(self, history: History) -> None:
         self.history_ = history.as_dict()

@@ -538,7 +538,7 @@ class TabularGAN(ConditionalGenerator):
                 (latent[kept, :r], codes[kept]),
                 (latent[held_out, :r], codes[held_out]),
                 groups=groups[kept],
-                measure=lambda drawn: drawn.double().cpu().numpy() * self.scale_,
+                measure=lambda drawn: drawn.cpu().double().numpy() * self.scale_,
                 copy_alpha=self.copy_alpha,
                 generator=generator,
                 rng=rng,

@@ -443,6 +443,15 @@ def test_same_bytes_with_other_thread_settings(table):
     assert got.to_numpy().tobytes() == expected.to_numpy().tobytes()
 
 
+def test_too_little_memory_is_told_with_a_remedy(table, monkeypatch):
+    def fail(*args, **kwargs):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr("gansampler._adversarial.train", fail)
+    with pytest.raises(MemoryError, match=r"batch_size=64.* take [1-9]\d* MiB.*halve"):
+        quick(batch_size=64).fit_resample(*table)
+
+
 @pytest.mark.parametrize("fails", [False, True])
 def test_global_state_is_untouched(table, fails, monkeypatch):
     np.random.seed(5)

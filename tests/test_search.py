@@ -1,6 +1,9 @@
 """Searches over the parameters of a sampler: what their fits share, and where they run."""
 
 import multiprocessing
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import joblib
@@ -110,6 +113,36 @@ def test_searches(search, settings, capfd):
     assert found.best_params_.keys() == grid.keys()
     assert found.best_estimator_.named_steps["gan"].n_critic in (1, 2)
     assert capfd.readouterr() == ("", ""), "no progress and no reports"
+
+
+KILLED = """
+import os, signal
+from sklearn.model_selection import GridSearchCV
+from test_search import pipeline, table
+
+class Dying(type(pipeline().named_steps["gan"])):
+    def fit_resample(self, X, y, **params):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+model = pipeline()
+model.set_params(gan=Dying())
+GridSearchCV(model, {"clf__C": [0.1, 1.0]}, cv=2, n_jobs=2).fit(*table())
+"""
+
+
+def test_a_killed_worker_ends_the_search(tmp_path):
+    script = tmp_path / "search.py"
+    script.write_text(KILLED)
+    path = os.pathsep.join([os.path.dirname(__file__), *sys.path])
+    done = subprocess.run(
+        [sys.executable, script],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert "TerminatedWorkerError" in done.stderr
 
 
 def test_on_a_dask_cluster(tmp_path):

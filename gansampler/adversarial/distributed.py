@@ -58,6 +58,11 @@ def together(device: torch.device) -> Iterator[None]:
             f"{LEAST_TORCH} or newer, built with torch.distributed; this is "
             f"{torch.__version__}. To train in each process apart, unset them."
         )
+    if device.type == "mps":
+        raise ValueError(
+            "device='mps' trains in one process, as torch has no exchange between several "
+            "on it. Unset RANK and WORLD_SIZE, or set device='cpu'."
+        )
     from torch.distributed.rendezvous import rendezvous
 
     with _lost_contact():
@@ -141,7 +146,7 @@ def start_alike(modules: Iterable[nn.Module]) -> None:
     if _size() == 1:
         return
     tensors = [value for module in modules for value in module.state_dict().values()]
-    own = torch.cat([tensor.flatten().double().cpu() for tensor in tensors]).numpy()
+    own = torch.cat([tensor.flatten().cpu().double() for tensor in tensors]).numpy()
     first = agreed(own)
     alike = own.shape == first.shape and np.allclose(own, first, rtol=1e-3, atol=1e-5)
     answers = [alike] * _size()

@@ -102,9 +102,13 @@ def train(
     """
     start_alike(game.parts().values())
     players = (game.critic, game.generator)
+    device = next(game.generator.parameters()).device
     critic_optimizer, generator_optimizer = (
         torch.optim.Adam(
-            player.parameters(), lr=plan.learning_rate, betas=plan.betas, fused=True
+            player.parameters(),
+            lr=plan.learning_rate,
+            betas=plan.betas,
+            fused=device.type != "mps",  # which had none before torch 2.5
         )
         for player in players
     )

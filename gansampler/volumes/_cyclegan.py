@@ -123,7 +123,9 @@ class CycleGAN(AdversarialEstimator):
         As in `TabularGAN`.
     mixed_precision : "auto" or bool, default="auto"
         Whether networks compute in bfloat16, on CPU or a CUDA GPU; "auto": on the latter.
-    checkpoint_dir, device, verbose, random_state
+    device : {"auto", "cpu", "cuda"}, default="auto"
+        Where to train, as in `VolumeGAN`.
+    checkpoint_dir, verbose, random_state
         As in `TabularGAN`; on CPU, the same bytes need the same number of threads.
 
     Attributes
@@ -188,6 +190,7 @@ class CycleGAN(AdversarialEstimator):
         "max_iter": [Interval(Integral, 0, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "mixed_precision": ["boolean", StrOptions({"auto"})],
+        "device": [StrOptions({"auto", "cpu", "cuda"})],
     }
 
     def __init__(

@@ -99,7 +99,10 @@ class VolumeGAN(ConditionalGenerator):
         Level of the copy check that a step must pass to be kept.
     mixed_precision : "auto" or bool, default="auto"
         Whether networks compute in bfloat16, on CPU or a CUDA GPU; "auto": on the latter.
-    checkpoint_dir, device, verbose, random_state
+    device : {"auto", "cpu", "cuda"}, default="auto"
+        Where to train, as in `TabularGAN`. Not "mps", where torch lacks derivatives of what
+        turns and pools volumes.
+    checkpoint_dir, verbose, random_state
         As in `TabularGAN`; on CPU, the same bytes need the same number of threads.
 
     Attributes
@@ -154,6 +157,7 @@ class VolumeGAN(ConditionalGenerator):
         "max_iter": [Interval(Integral, 0, None, closed="left")],
         "batch_size": [Interval(Integral, 2, None, closed="left")],
         "mixed_precision": ["boolean", StrOptions({"auto"})],
+        "device": [StrOptions({"auto", "cpu", "cuda"})],
     }
 
     def __init__(
