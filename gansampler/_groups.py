@@ -17,10 +17,15 @@ def check_groups(groups: ArrayLike | None, n_rows: int) -> np.ndarray:
     Raises
     ------
     ValueError
-        If there are not as many as rows, or one is missing.
+        If they are no column, not as many as rows, or one is missing.
     """
     if groups is None:
         return np.arange(n_rows)
+    if np.ndim(groups) != 1:
+        raise ValueError(
+            f"groups has shape {np.shape(groups)}; give one entry for each row, such as a "
+            "column of patients."
+        )
     group_of = column_or_1d(groups)
     if len(group_of) != n_rows:
         raise ValueError(

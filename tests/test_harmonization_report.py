@@ -264,6 +264,8 @@ def test_volumes(extractor):
             r"harmonizers\['both'\].*X is a table",
         ),
         ({"harmonizers": {"odd": (None,) * 3}}, r"harmonizers\['odd'\] has 3 parts"),
+        ({"groups": np.zeros(9)}, "groups has 9 entries"),
+        ({"groups": np.zeros((60, 2))}, r"groups has shape \(60, 2\)"),
     ],
 )
 def test_bad_input(change, message):

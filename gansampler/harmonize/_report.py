@@ -24,6 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import _safe_indexing, check_random_state, column_or_1d, get_tags
 
+from .._groups import check_groups
 from ..report._plots import new_figure
 from ._combat import ComBat
 from ._design import check_sites, some
@@ -272,6 +273,8 @@ def harmonization_report(
     arms = {
         name: _check_arm(name, arm, extractor is None) for name, arm in harmonizers.items()
     }
+    if groups is not None:
+        groups = check_groups(groups, len(data))
     rng = check_random_state(random_state)
     folds = _folds(cv, site_of, labels, groups, rng)
     judges = _check_classifier(classifier, rng)
