@@ -93,6 +93,16 @@ def start(strategy, seed):
     )
 
 
+def fixed(n_steps):
+    """The generator after so many steps, with no held-out rows to judge them."""
+    return lambda strategy, seed: GANOverSampler(
+        sampling_strategy=strategy,
+        max_iter=n_steps,
+        early_stopping=False,
+        random_state=seed,
+    )
+
+
 def smote(k):
     return lambda strategy, seed: SMOTE(
         sampling_strategy=strategy, k_neighbors=k, random_state=seed
@@ -122,6 +132,9 @@ GENERATORS: dict[str, Callable] = {
     "tvae": rival("tvae"),
     "arf": rival("arf"),
     "start": start,
+    "fixed-100": fixed(100),
+    "fixed-400": fixed(400),
+    "fixed-1600": fixed(1600),
     "ours": plain(GANOverSampler),
 }
 UNTOUCHED = ("none", "threshold", "weights")
@@ -140,6 +153,7 @@ GROUPS: dict[str, list[str]] = {
         *("start+1", "start+2", "start+6", "ours+1", "ours+6"),
         *("start@.25", "start@.33", "start@.4", "start+3@.25", "start+3@.33", "start+3@.4"),
     ],
+    "honesty": ["start", "ours", "fixed-100", "fixed-400", "fixed-1600"],
     "rivals": [name for name in RIVALS if name not in SLOW],
     "slow": list(SLOW),
 }

@@ -202,12 +202,13 @@ def classifiers_table(c: Comparison) -> str:
 
 
 def costs_table(c: Comparison) -> str:
-    """Rows trained on, median seconds of a fold, and failures."""
+    """Rows trained on, median seconds of a fold, folds that kept the start, failures."""
     folds = c.scores.drop_duplicates(["table", "repeat", "fold", "arm"])
     rows = []
     for arm, mine in folds.groupby("arm", sort=False):
         failed = mine["failure"].dropna().astype(str).astype(str)
         reasons = failed.str.slice(0, 60).value_counts()
+        kept = mine["kept"].dropna()
         rows.append(
             {
                 "arm": arm,
@@ -215,6 +216,7 @@ def costs_table(c: Comparison) -> str:
                 "rows": f"{mine['n_rows'].median():.0f}",
                 "s, resampling": f"{mine['resampling'].median():.2f}",
                 "s, classifiers": f"{mine['classifying'].median():.2f}",
+                "start kept": f"{(kept == 0).mean():.0%}" if len(kept) else "",
                 "failed": len(failed),
                 "most often": reasons.index[0] if len(reasons) else "",
             }

@@ -68,7 +68,9 @@ class Task:
             begin = time.perf_counter()
             if self.arm.adds_rows:
                 try:
-                    X_train, y_train = self.arm.sampler(seed).fit_resample(X_train, y_train)
+                    sampler = self.arm.sampler(seed)
+                    X_train, y_train = sampler.fit_resample(X_train, y_train)
+                    entry |= kept_step(sampler)
                 except Exception as failure:
                     return entry | {"failure": f"{type(failure).__name__}: {failure}"[:300]}
             resampled = time.perf_counter()
@@ -86,6 +88,12 @@ class Task:
             "threshold": {name: round(f[1], 5) for name, f in fitted.items()},
             "shift": {name: round(change + f[2], 5) for name, f in fitted.items()},
         }
+
+
+def kept_step(sampler) -> dict[str, int]:
+    """The training step that held-out rows chose, where there is a training."""
+    history = getattr(sampler, "history_", {})
+    return {"kept": history["best_step"]} if "best_step" in history else {}
 
 
 def predict(

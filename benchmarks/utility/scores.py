@@ -37,6 +37,7 @@ def of_file(collection: str, variant: str, table: str, arm: str, path: Path):
             rows.append(cell)
             continue
         cell["n_rows"] = sum(entry["rows"])
+        cell["kept"] = entry.get("kept")
         cell["resampling"], cell["classifying"] = entry["seconds"]
         y = np.array(entry["y"])
         for classifier, log_odds in entry["log_odds"].items():
