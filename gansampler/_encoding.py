@@ -169,7 +169,8 @@ class TableEncoder:
         variance = pca.explained_variance_
         n_kept = int((variance > 1e-10 * variance[0]).sum())
         self.mean_ = pca.mean_
-        self.components_ = pca.components_[:n_kept]
+        # In the order that files give back: products in another one round otherwise.
+        self.components_ = np.ascontiguousarray(pca.components_[:n_kept])
         explained = variance[:n_kept] @ self.components_**2
         unexplained = scores.var(axis=0, ddof=1) - explained
         self.remainder_ = np.sqrt(np.where(unexplained > 1e-9, unexplained, 0.0))

@@ -317,7 +317,7 @@ def test_table_with_categories():
     classifier = make_pipeline(encode, LogisticRegression()).fit(table, y)
     before = table.copy()
     audit = audit_model(classifier, table, other, y, nuisance=table["scanner"])
-    pd.testing.assert_frame_equal(table, before)
+    pd.testing.assert_frame_equal(table, before, check_exact=True)
     assert audit.verdict == "shortcut"
     assert audit.features.index.tolist() == ["scanner", "age"]
     assert audit.accuracy == 1 and audit.accuracy_after == 0
@@ -337,7 +337,7 @@ def test_volumes():
 
     inside = make_pipeline(FunctionTransformer(features), classifier)
     whole = audit_model(inside, X, other, nuisance=kernel)
-    pd.testing.assert_frame_equal(whole.shifts, audit.shifts)
+    pd.testing.assert_frame_equal(whole.shifts, audit.shifts, check_exact=True)
     assert whole.features is None and "features" not in whole.summary()
 
     found = find_shortcut(inside, X, y, kernel, n_permutations=99, random_state=0)
@@ -560,8 +560,8 @@ def test_results_are_told_and_repeatable():
     assert np.array_equal(state, np.random.get_state()[1])
     for first, second in (audits, found):
         assert str(first) == str(second) and str(first).startswith(first.verdict)
-        pd.testing.assert_frame_equal(first.to_frame(), second.to_frame())
-        pd.testing.assert_frame_equal(first.features, second.features)
+        pd.testing.assert_frame_equal(first.to_frame(), second.to_frame(), check_exact=True)
+        pd.testing.assert_frame_equal(first.features, second.features, check_exact=True)
         assert first.reason in first.summary()
     table = audits[0].to_frame()
     assert table.loc[("flips", "all, all"), "value"] == audits[0].flip_rate

@@ -465,5 +465,5 @@ def test_inputs_are_left_alone(table):
     X, y = table
     copies = X.copy(), y.copy()
     PriorCorrectedClassifier(make_pipeline(SMOTE(), LogisticRegression())).fit(X, y)
-    pd.testing.assert_frame_equal(X, copies[0])
-    pd.testing.assert_series_equal(y, copies[1])
+    pd.testing.assert_frame_equal(X, copies[0], check_exact=True)
+    pd.testing.assert_series_equal(y, copies[1], check_exact=True)

@@ -35,7 +35,7 @@ def test_oversample_writes_real_rows_then_synthetic_ones(csv, capsys):
     before, after = pd.read_csv(csv), pd.read_csv(out)
     assert list(after.columns) == [*before.columns, cli.ORIGIN]
     n = len(before)
-    pd.testing.assert_frame_equal(after[:n][before.columns], before)
+    pd.testing.assert_frame_equal(after[:n][before.columns], before, check_exact=True)
     assert (after[cli.ORIGIN][:n] == "real").all()
     assert (after[cli.ORIGIN][n:] == "synthetic class=yes seed=3").all()
     assert after["grade"].value_counts().to_dict() == {"no": 40, "yes": 40}
@@ -72,9 +72,13 @@ def test_categories_and_gaps(csv, capsys):
     before, after = (
         pd.read_csv(path, dtype={"stage": str, "lesions": "Int64"}) for path in (csv, out)
     )
-    pd.testing.assert_frame_equal(after[before.columns][: len(before)], before)
+    pd.testing.assert_frame_equal(
+        after[before.columns][: len(before)], before, check_exact=True
+    )
     text = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in (csv, out)]
-    pd.testing.assert_frame_equal(text[1][before.columns][: len(before)], text[0])
+    pd.testing.assert_frame_equal(
+        text[1][before.columns][: len(before)], text[0], check_exact=True
+    )
     made = after[len(before) :]
     assert set(made["stage"].dropna()) <= {"I", "II", "3"}
     assert ".0" not in "".join(pd.read_csv(out, dtype=str)["lesions"].dropna())

@@ -41,15 +41,15 @@ def test_only_features_of_other_sites_change(csv, capsys):
     before, after = text(csv), text(out)
     assert list(after.columns) == list(before.columns)
     kept = ["patient", "centre", "age", "outcome"]
-    pd.testing.assert_frame_equal(after[kept], before[kept])
-    pd.testing.assert_frame_equal(after[:30], before[:30])
+    pd.testing.assert_frame_equal(after[kept], before[kept], check_exact=True)
+    pd.testing.assert_frame_equal(after[:30], before[:30], check_exact=True)
     features = ["f0", "f1", "f2", "f3"]
     expected = ComBat(reference_site="01").fit_transform(
         before[features].astype(float),
         sites=before["centre"].to_numpy(),
         covariates=before[["age"]].astype(float),
     )
-    pd.testing.assert_frame_equal(after[features].astype(float), expected)
+    pd.testing.assert_frame_equal(after[features].astype(float), expected, check_exact=True)
 
 
 def test_datasheet(csv):

@@ -67,7 +67,7 @@ def test_defaults_and_print():
         assert part in text
     assert "equally frequent" not in text
     again = harmonization_report(X, y, sites, cv=2, random_state=0)
-    pd.testing.assert_frame_equal(report.table_, again.table_)
+    pd.testing.assert_frame_equal(report.table_, again.table_, check_exact=True)
 
 
 def test_unequal_classes_are_said():
@@ -151,7 +151,9 @@ def test_arms_are_fitted_on_training_rows_only():
         # No patient on both sides.
         assert all((fit[3] == p).sum() in (0, 2) for p in patients)
     rows = report.table_
-    pd.testing.assert_series_equal(rows.loc["none"], rows.loc["spy"], check_names=False)
+    pd.testing.assert_series_equal(
+        rows.loc["none"], rows.loc["spy"], check_names=False, check_exact=True
+    )
 
 
 def test_pipelines_get_sites_where_they_request_them():

@@ -57,7 +57,9 @@ def test_a_clinical_table_comes_back_as_it_was():
     X.index = X.index[::-1]
     sampler = GANOverSampler(target_prior="uniform", target_size=2, **SHORT)
     X_new, y_new = sampler.fit_resample(X, y)
-    pd.testing.assert_frame_equal(X_new.iloc[: len(X)], X.reset_index(drop=True))
+    pd.testing.assert_frame_equal(
+        X_new.iloc[: len(X)], X.reset_index(drop=True), check_exact=True
+    )
     pd.testing.assert_index_equal(X_new.index, pd.RangeIndex(len(X_new)))
     assert y_new.value_counts().to_dict() == {"no": 160, "yes": 160}
     made = X_new[sampler.is_synthetic_]
@@ -392,7 +394,9 @@ def test_any_mixed_table(kinds, counts, gaps, seed):
     wanted = dict.fromkeys(range(len(counts)), max(counts) + 3)
     sampler = GANOverSampler(sampling_strategy=wanted, checks=(), **SHORT)
     X_new, y_new = sampler.fit_resample(X, y)
-    pd.testing.assert_frame_equal(X_new.iloc[: len(X)], X.reset_index(drop=True))
+    pd.testing.assert_frame_equal(
+        X_new.iloc[: len(X)], X.reset_index(drop=True), check_exact=True
+    )
     pd.testing.assert_index_equal(X_new.index, y_new.index)
     assert y_new.value_counts().to_dict() == wanted
     made = X_new[sampler.is_synthetic_]
