@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from numbers import Real
@@ -19,7 +18,7 @@ from ._conditional import ConditionalGenerator
 from ._drawing import CheckedDraws
 from ._groups import check_groups, extend_groups
 from ._prior import resolve_prior, target_counts
-from ._warnings import DiagnosisWarning
+from ._warnings import DiagnosisWarning, warn
 from .adversarial import single_thread
 from .checks import Diagnosis
 
@@ -125,7 +124,7 @@ class BaseGANOverSampler(BaseOverSampler):
         self.diagnosis_.history_ = self.history_
         complaint = self.diagnosis_.complaint()
         if complaint:
-            warnings.warn(complaint, DiagnosisWarning, stacklevel=2)
+            warn(complaint, DiagnosisWarning)
 
     def _rows_to_add(self, y: np.ndarray) -> OrderedDict[Any, int]:
         """Class -> rows to add, by `target_prior` or else `sampling_strategy`."""

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import time
-import warnings
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 import torch
 
 from ._saving import Arrays, read, write
-from ._warnings import GansamplerWarning
+from ._warnings import warn
 
 SECONDS = 10.0
 """Between two writings."""
@@ -70,10 +69,8 @@ class Checkpoint:
             try:
                 write(self.path, KIND, _split(state(), "", arrays), arrays)
             except OSError as error:
-                warnings.warn(
+                warn(
                     f"The training goes on, but cannot be kept in {self.path}: {error}",
-                    GansamplerWarning,
-                    stacklevel=2,
                 )
             self.written = time.monotonic()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral, Real
 from typing import Any
 
@@ -17,7 +16,7 @@ from ._groups import check_groups
 from ._held_out import choose_held_out
 from ._prior import Prior, apportion, resolve_prior
 from ._start import MIN_CLASS_ROWS
-from ._warnings import SmallClassWarning
+from ._warnings import SmallClassWarning, warn
 
 
 class ConditionalGenerator(AdversarialEstimator):
@@ -59,12 +58,11 @@ class ConditionalGenerator(AdversarialEstimator):
             if count < MIN_CLASS_ROWS
         }
         if small:
-            warnings.warn(
+            warn(
                 f"Classes with fewer than {MIN_CLASS_ROWS} rows, {small}, take their "
                 "covariance from all classes together; their synthetic rows can tell "
                 "little that the other classes do not.",
                 SmallClassWarning,
-                stacklevel=3,
             )
         return codes, group_of
 

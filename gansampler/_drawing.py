@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ._groups import one_per_group
-from ._warnings import CopyWarning
+from ._warnings import CopyWarning, warn
 from .adversarial import single_thread
 from .checks import ConformalCopyCheck, choose, is_faithful
 
@@ -105,13 +104,12 @@ class CheckedDraws:
         label = getattr(label, "item", lambda: label)()
         self.acceptance_rate[label] = n_clean / n_drawn
         if n_missing:
-            warnings.warn(
+            warn(
                 f"{n_missing} of {n_rows} synthetic rows of class {label!s} "
                 f"look like copies of real rows: {n_drawn} draws held too few clean "
                 "ones. Ask for fewer rows of this class, raise shrinkage, or lower "
                 "copy_alpha, which in a class of n rows does nothing below 2 / (n + 1).",
                 CopyWarning,
-                stacklevel=2,
             )
         return rows
 

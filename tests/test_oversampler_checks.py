@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import counts, make_table, quick
-from imblearn.pipeline import Pipeline
+from imblearn.pipeline import Pipeline, make_pipeline
 from numpy.testing import assert_array_equal
 from sklearn import config_context
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold, cross_validate
+from sklearn.model_selection import GroupKFold, cross_val_score, cross_validate
 
-from gansampler import CopyWarning, DiagnosisWarning, TabularGAN
+from gansampler import CopyWarning, DiagnosisWarning, SmallClassWarning, TabularGAN
 from gansampler.metrics import energy_distance
 
 # The copy check inside
@@ -210,3 +210,11 @@ def test_cross_validation_of_polars(polars_table):
     X, y = polars_table
     model = Pipeline([("gan", quick()), ("clf", LogisticRegression(max_iter=1000))])
     assert np.isfinite(cross_validate(model, X, y, cv=2)["test_score"]).all()
+
+
+def test_warnings_name_the_line_of_the_user():
+    X, y = make_table((30, 4), 3, seed=0)
+    model = make_pipeline(quick(max_iter=0, checks=()), LogisticRegression())
+    with pytest.warns(SmallClassWarning) as caught:
+        cross_val_score(model, X, y, cv=2)
+    assert {warning.filename for warning in caught} == {__file__}

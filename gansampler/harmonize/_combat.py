@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Real
 from typing import Any
 
@@ -18,7 +17,7 @@ from sklearn.base import (
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import FLOAT_DTYPES, check_is_fitted, validate_data
 
-from .._warnings import GansamplerWarning
+from .._warnings import warn
 from ._design import Terms, check_rank, check_sites, label_terms, some
 
 FLAT = 1e-12
@@ -314,11 +313,9 @@ class ComBat(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 f"reference_site={self.reference_site!r}, but no sites were given; pass "
                 "sites, the site of each row."
             )
-        warnings.warn(
+        warn(
             "No sites were given, so ComBat has nothing to remove and returns X as it is. "
             "Pass sites, in a pipeline after set_fit_request(sites=True).",
-            GansamplerWarning,
-            stacklevel=3,
         )
         self.sites_ = np.empty(0, dtype=object)
         self.mean_, self.scale_ = X.mean(axis=0), X.std(axis=0)
@@ -383,11 +380,9 @@ class ComBat(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """Shift and variance of a site, from its rows less what is expected of them."""
         n = len(deviations)
         if n == 1 and not self.mean_only:
-            warnings.warn(
+            warn(
                 f"Site {site!r} has one row: its features are shifted, but their scale is "
                 "left as it is. Leave it out, or join it with a site like it.",
-                GansamplerWarning,
-                stacklevel=4,
             )
         z = deviations / self.scale_
         gamma, delta = z.mean(axis=0), np.ones(z.shape[1])

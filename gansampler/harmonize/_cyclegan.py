@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .._groups import check_groups
-from .._warnings import GansamplerWarning
+from .._warnings import warn
 from ..volumes import CycleGAN
 from ._design import check_sites, some
 
@@ -128,11 +127,9 @@ class CycleGANHarmonizer(TransformerMixin, BaseEstimator):
                     f"reference_site={self.reference_site!r}, but no sites were given; "
                     "pass sites, the site of each volume."
                 )
-            warnings.warn(
+            warn(
                 "No sites were given, so there is nothing to translate and X is returned "
                 "as it is. Pass sites, in a pipeline after set_fit_request(sites=True).",
-                GansamplerWarning,
-                stacklevel=2,
             )
             self.sites_ = np.empty(0, dtype=object)
             return self

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._warnings import GansamplerWarning
+from .._warnings import warn
 from ._geometry import Geometry, Volume, bounding_box
 from ._read_write import PathLike, check_writable, read_volume, write_volume, writer_for
 from ._sampling import air, reorient, resample
@@ -98,11 +97,9 @@ def read_stack(
         if volume.mask is not None and not _holds(cube, volume):
             cut.append(str(path))
     if cut:
-        warnings.warn(
+        warn(
             f"{len(cut)} of {n} masks reach beyond their cubes and are cut: "
             f"{', '.join(cut[:5])}{' ...' if len(cut) > 5 else ''}. Choose a larger size.",
-            GansamplerWarning,
-            stacklevel=2,
         )
     return np.stack([cube.array for cube in cubes]), [cube.geometry for cube in cubes]
 
