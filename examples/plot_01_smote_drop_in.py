@@ -60,7 +60,9 @@ print(sampler.diagnosis_.summary())
 arms = {
     "no resampling": "passthrough",
     "SMOTE": SMOTE(random_state=0),
-    "GANOverSampler": GANOverSampler(max_iter=0, checks=(), random_state=0),
+    "GANOverSampler": GANOverSampler(
+        max_iter=0, checks=("memorization", "fidelity"), random_state=0
+    ),
 }
 metrics = {
     "roc_auc": "ROC AUC",

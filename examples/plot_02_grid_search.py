@@ -63,7 +63,7 @@ print(f"{len(X)} lesions of {len(set(patient))} patients, {y.sum()} of the rare 
 sklearn.set_config(enable_metadata_routing=True)
 folder = TemporaryDirectory()
 
-gan = GANOverSampler(max_iter=0, checks=("memorization",), random_state=0)
+gan = GANOverSampler(max_iter=0, checks=("memorization", "fidelity"), random_state=0)
 model = Pipeline(
     [
         ("scale", StandardScaler()),

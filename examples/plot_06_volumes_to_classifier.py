@@ -64,7 +64,9 @@ arms = {
     "flips and rotations": AugmentedOverSampler(
         transforms=[Flip(), Rotate()], spacing=spacing, random_state=0
     ),
-    "VolumeGANOverSampler": VolumeGANOverSampler(max_iter=0, checks=(), random_state=0),
+    "VolumeGANOverSampler": VolumeGANOverSampler(
+        max_iter=0, checks=("memorization", "fidelity"), random_state=0
+    ),
 }
 models = {
     name: Pipeline(

@@ -22,7 +22,7 @@ from ._warnings import DiagnosisWarning, warn
 from .adversarial import single_thread
 from .checks import Diagnosis
 
-CHECKS = ("memorization", "fidelity")
+CHECKS = ("memorization", "fidelity", "diagnosis")
 
 DIAGNOSIS_ALPHA = 0.05
 DIAGNOSIS_EXCHANGES = 99
@@ -101,7 +101,7 @@ class BaseGANOverSampler(BaseOverSampler):
             )
             y_new = np.repeat(np.array(list(wanted), dtype=y.dtype), list(wanted.values()))
             self.acceptance_rate_ = draws.acceptance_rate
-            if self.checks:
+            if "diagnosis" in self.checks:
                 self._diagnose((X, y), (new, y_new), group_of, rng)
         self.is_synthetic_ = np.arange(len(y) + len(new)) >= len(y)
         self.groups_resampled_ = None if groups is None else extend_groups(groups, len(new))

@@ -87,14 +87,13 @@ class GANOverSampler(BaseGANOverSampler):
         Share of the rows of each class to hold out, in (0, 1).
     n_iter_no_change : int, default=10
         Scores in a row without progress on held-out rows after which training stops.
-    checks : collection of {"memorization", "fidelity"}, default=("memorization", \
-            "fidelity")
+    checks : collection of {"memorization", "fidelity", "diagnosis"}, default=all
         What stands between the generator and the table. "memorization" replaces rows that
         look like copies of real ones. "fidelity" compares the rows drawn of each class
         with the real ones by an energy test and, only where it rejects, draws more and
         chooses among them by their density ratio to real rows, if that brings them nearer
-        to real rows left out. With either, the rows made are diagnosed: see `diagnosis_`.
-        An empty collection, for speed in a search, does none of this.
+        to real rows left out. "diagnosis" judges the rows that were made, see
+        `diagnosis_`, and takes most of the time: leave it out in a search.
     copy_alpha : float or None, default=0.1
         Level of the copy check: at most this share of fresh rows is refused, or
         2 / (n + 1) in a class of n rows where that is larger. None switches it off.
@@ -129,8 +128,8 @@ class GANOverSampler(BaseGANOverSampler):
         were added to.
     diagnosis_ : Diagnosis or None
         Verdict on the rows made of each class, with its evidence and a report,
-        `diagnosis_.to_html("report.html")`; None when nothing was made or `checks` is
-        empty. Any verdict but "healthy" raises a `DiagnosisWarning`. It holds up to 1,000
+        `diagnosis_.to_html("report.html")`; None when nothing was made or not asked for.
+        Any verdict but "healthy" raises a `DiagnosisWarning`. It holds up to 1,000
         real rows a class for its pictures, and a pickled sampler holds them with it.
     history_ : dict
         Losses and held-out scores of the training, see `TabularGAN`; empty when nothing

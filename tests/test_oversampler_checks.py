@@ -95,6 +95,15 @@ def test_nothing_made_nothing_diagnosed():
     assert sampler.diagnosis_ is None
 
 
+def test_rows_are_checked_without_a_diagnosis(table):
+    whole = quick().fit_resample(*table)
+    sampler = quick(checks=("memorization", "fidelity"))
+    pd.testing.assert_frame_equal(
+        sampler.fit_resample(*table)[0], whole[0], check_exact=True
+    )
+    assert sampler.diagnosis_ is None and 0 < sampler.acceptance_rate_[1] <= 1
+
+
 def test_unknown_checks_are_refused(table):
     with pytest.raises(ValueError, match=r"got \['beauty'"):
         quick(checks=("fidelity", "beauty")).fit_resample(*table)

@@ -31,7 +31,9 @@ def main() -> None:
         Client(n_workers=2, threads_per_worker=1, dashboard_address=None),
         joblib.parallel_config("dask"),
     ):
-        gan = GANOverSampler(max_iter=100, checks=(), memory=cache, random_state=0)
+        gan = GANOverSampler(
+            max_iter=100, checks=("memorization", "fidelity"), memory=cache, random_state=0
+        )
         clf = LogisticRegression(max_iter=5000)
         model = Pipeline([("scale", StandardScaler()), ("gan", gan), ("clf", clf)])
         grid = {"gan__n_critic": [1, 2], "clf__C": [0.01, 0.1]}

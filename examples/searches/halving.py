@@ -25,7 +25,7 @@ def main() -> None:
     )
     steps = [
         ("scale", StandardScaler()),
-        ("gan", GANOverSampler(checks=(), random_state=0)),
+        ("gan", GANOverSampler(checks=("memorization", "fidelity"), random_state=0)),
         ("clf", LogisticRegression(max_iter=5000)),
     ]
     search = HalvingGridSearchCV(

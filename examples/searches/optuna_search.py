@@ -31,7 +31,7 @@ def main() -> None:
             target_prior=prior,
             shrinkage=trial.suggest_float("shrinkage", 0.0, 1.0),
             max_iter=0,
-            checks=(),
+            checks=("memorization", "fidelity"),
             random_state=0,
         )
         clf = LogisticRegression(

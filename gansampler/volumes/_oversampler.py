@@ -45,8 +45,7 @@ class VolumeGANOverSampler(BaseGANOverSampler):
             early_stopping, validation_fraction, n_iter_no_change, mixed_precision, \
             checkpoint_dir, device, verbose, random_state
         As in `VolumeGAN`.
-    checks : collection of {"memorization", "fidelity"}, default=("memorization", \
-            "fidelity")
+    checks : collection of {"memorization", "fidelity", "diagnosis"}, default=all
         What stands between the generator and the stack, as in `GANOverSampler`, with
         distances between radiomic features.
     copy_alpha : float or None, default=0.1
