@@ -103,6 +103,7 @@ class AdversarialEstimator(BaseEstimator):
         )
 
     def keep_history_(self, history: History) -> None:
+        """Set the attributes that tell what happened in training."""
         self.history_ = history.as_dict()
         self.n_iter_ = history.n_iter
         self.best_iter_ = history.best_step

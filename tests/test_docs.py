@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import inspect
 import re
 import subprocess
 import sys
@@ -88,6 +89,10 @@ def test_every_public_name_is_documented():
         assert text and not text.startswith(f"{thing.__name__}("), (
             f"{name} has no docstring"
         )
+        for key, method in inspect.getmembers(thing, callable):
+            ours = getattr(method, "__module__", None) or ""
+            if not key.startswith("_") and ours.startswith("gansampler"):
+                assert inspect.getdoc(method), f"{name}.{key} has no docstring"
 
 
 def test_site_builds_without_a_warning(tmp_path):

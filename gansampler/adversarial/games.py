@@ -25,10 +25,12 @@ class Game(ABC):
     critic: nn.Module
 
     @abstractmethod
-    def critic_loss(self, batch: tuple[Tensor, Tensor]) -> Losses: ...
+    def critic_loss(self, batch: tuple[Tensor, Tensor]) -> Losses:
+        """What the critic loses on a batch, penalty included."""
 
     @abstractmethod
-    def generator_loss(self, batch: tuple[Tensor, Tensor]) -> Losses: ...
+    def generator_loss(self, batch: tuple[Tensor, Tensor]) -> Losses:
+        """What the generator loses on a batch, critic held fixed."""
 
     def project_(self) -> None:  # noqa: B027 (most games have nothing to enforce)
         """Enforce constraints on the critic after each of its steps."""

@@ -67,9 +67,11 @@ class Objective:
     penalty_weight: float = 0.0
 
     def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Of scores of real and of fake samples."""
         raise NotImplementedError
 
     def generator_loss(self, fake: Tensor) -> Tensor:
+        """Of scores of fake samples."""
         raise NotImplementedError
 
     def project_(self, parameters: Iterable[nn.Parameter]) -> None:

@@ -48,6 +48,7 @@ class Plan:
     n_iter_no_change: int = 10
 
     def learning_rate_at(self, step: int) -> float:
+        """Of both players at a step, counted from 1."""
         return self.learning_rate * min(1.0, 2 * (1 - (step - 1) / self.max_iter))
 
 
@@ -62,9 +63,11 @@ class History:
     n_iter: int = 0
 
     def as_dict(self) -> dict[str, Any]:
+        """As plain data."""
         return dataclasses.asdict(self)
 
     def record(self, step: int, losses: Losses) -> None:
+        """Note the losses of a step."""
         self.n_iter = step
         for name, value in losses.items():
             self.losses.setdefault(name, []).append(float(value))

@@ -26,6 +26,16 @@ class Flip(Transform):
         Axes that may be mirrored, of (depth, height, width).
     p : float, default=0.5
         Probability of each axis to be mirrored; 0 changes nothing.
+
+    Examples
+    --------
+    >>> from gansampler.augment import Flip
+    >>> from gansampler.datasets import make_liver_phantoms
+    >>> X, y = make_liver_phantoms(3, size=16, random_state=0)
+    >>> Flip()(X, random_state=0).shape
+    (3, 2, 16, 16, 16)
+    >>> sorted(Flip().keeps)
+    ['geometry', 'heterogeneity', 'hu', 'texture']
     """
 
     name = "flip"
@@ -62,6 +72,16 @@ class Rotate(Transform):
         Largest angle about each axis; 0 changes nothing.
     fill : float, default=None
         Value outside the volume, -1000 for air in CT; None takes its minimum.
+
+    Examples
+    --------
+    >>> from gansampler.augment import Rotate
+    >>> from gansampler.datasets import make_liver_phantoms
+    >>> X, y = make_liver_phantoms(3, size=16, random_state=0)
+    >>> Rotate()(X, random_state=0).shape
+    (3, 2, 16, 16, 16)
+    >>> sorted(Rotate().keeps)
+    ['geometry', 'hu']
     """
 
     name = "rotate"
@@ -113,6 +133,16 @@ class Elastic(Transform):
     ----------
     Simard, Steinkraus and Platt (2003), Best practices for convolutional neural networks
     applied to visual document analysis, ICDAR, doi 10.1109/ICDAR.2003.1227801.
+
+    Examples
+    --------
+    >>> from gansampler.augment import Elastic
+    >>> from gansampler.datasets import make_liver_phantoms
+    >>> X, y = make_liver_phantoms(3, size=16, random_state=0)
+    >>> Elastic()(X, random_state=0).shape
+    (3, 2, 16, 16, 16)
+    >>> sorted(Elastic().keeps)
+    ['hu']
     """
 
     name = "elastic"
@@ -168,6 +198,16 @@ class Crop(Transform):
         Largest share of an edge to cut off on either side, below 0.5; 0 changes nothing.
     fill : float, default=None
         Value of the padding, -1000 for air in CT; None takes the volume's minimum.
+
+    Examples
+    --------
+    >>> from gansampler.augment import Crop
+    >>> from gansampler.datasets import make_liver_phantoms
+    >>> X, y = make_liver_phantoms(3, size=16, random_state=0)
+    >>> Crop()(X, random_state=0).shape
+    (3, 2, 16, 16, 16)
+    >>> sorted(Crop().keeps)
+    ['geometry', 'heterogeneity', 'hu', 'texture']
     """
 
     name = "crop"

@@ -19,6 +19,16 @@ class Noise(Transform):
     ----------
     std : float, default=10
         Largest standard deviation, in units of the values (HU); 0 changes nothing.
+
+    Examples
+    --------
+    >>> from gansampler.augment import Noise
+    >>> from gansampler.datasets import make_liver_phantoms
+    >>> X, y = make_liver_phantoms(3, size=16, random_state=0)
+    >>> Noise()(X, random_state=0).shape
+    (3, 2, 16, 16, 16)
+    >>> sorted(Noise().keeps)
+    ['geometry', 'hu']
     """
 
     name = "noise"
@@ -50,6 +60,16 @@ class Blur(Transform):
     ----------
     sigma : float, default=1
         Largest standard deviation in mm; 0 changes nothing.
+
+    Examples
+    --------
+    >>> from gansampler.augment import Blur
+    >>> from gansampler.datasets import make_liver_phantoms
+    >>> X, y = make_liver_phantoms(3, size=16, random_state=0)
+    >>> Blur()(X, random_state=0).shape
+    (3, 2, 16, 16, 16)
+    >>> sorted(Blur().keeps)
+    ['geometry', 'hu']
     """
 
     name = "blur"
@@ -79,6 +99,16 @@ class IntensityShift(Transform):
     ----------
     shift : float, default=20
         Largest shift, up or down, in units of the values (HU); 0 changes nothing.
+
+    Examples
+    --------
+    >>> from gansampler.augment import IntensityShift
+    >>> from gansampler.datasets import make_liver_phantoms
+    >>> X, y = make_liver_phantoms(3, size=16, random_state=0)
+    >>> IntensityShift()(X, random_state=0).shape
+    (3, 2, 16, 16, 16)
+    >>> sorted(IntensityShift().keeps)
+    ['geometry', 'heterogeneity', 'texture']
     """
 
     name = "intensity_shift"
@@ -107,6 +137,16 @@ class Gamma(Transform):
     ----------
     log_gamma : float, default=0.3
         The power is exp(u), with u uniform from -log_gamma to log_gamma; 0 changes nothing.
+
+    Examples
+    --------
+    >>> from gansampler.augment import Gamma
+    >>> from gansampler.datasets import make_liver_phantoms
+    >>> X, y = make_liver_phantoms(3, size=16, random_state=0)
+    >>> Gamma()(X, random_state=0).shape
+    (3, 2, 16, 16, 16)
+    >>> sorted(Gamma().keeps)
+    ['geometry']
     """
 
     name = "gamma"

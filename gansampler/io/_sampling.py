@@ -56,6 +56,14 @@ def resample(
     ValueError
         If the mask was empty or has become so, or the new grid reaches beyond the volume
         and what air is in its modality is not known.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gansampler.io import Volume, resample
+    >>> volume = Volume(np.zeros((1, 10, 20, 30)), spacing=(3, 1, 1), modality="CT")
+    >>> resample(volume, (3, 2, 2)).array.shape
+    (1, 10, 10, 15)
     """
     old, new = np.array(volume.spacing), np.array(triple(spacing, "spacing"))
     if (new <= 0).any():
@@ -140,6 +148,15 @@ def crop(
     ValueError
         If the mask is empty, or the crop reaches beyond the volume and what air is in its
         modality is not known.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gansampler.io import Volume, crop
+    >>> volume = Volume(np.zeros((1, 10, 20, 30)), spacing=(3, 1, 1), modality="CT")
+    >>> part = crop(volume, (4, 8, 8))
+    >>> part.array.shape, part.origin
+    ((1, 4, 8, 8), (9.0, 6.0, 11.0))
     """
     count = _size(size)
     middle = volume.index(volume.center if center is None else triple(center, "center"))
@@ -167,6 +184,15 @@ def pad(volume: Volume, size: ArrayLike, *, pad_value: float | None = None) -> V
     ------
     ValueError
         If what air is in the modality of the volume is not known.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gansampler.io import Volume, pad
+    >>> volume = Volume(np.zeros((1, 10, 20, 30)), spacing=(3, 1, 1), modality="CT")
+    >>> grown = pad(volume, (12, 20, 32))
+    >>> grown.array.shape, float(grown.array.min())
+    ((1, 12, 20, 32), -1000.0)
     """
     count = np.maximum(_size(size), volume.shape)
     return _window(volume, -((count - volume.shape) // 2), count, pad_value)
@@ -185,6 +211,16 @@ def reorient(volume: Volume) -> Volume:
     Returns
     -------
     Volume
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gansampler.io import Volume, reorient
+    >>> feet_first = np.diag([-1.0, 1.0, 1.0])
+    >>> array = np.arange(4).reshape(1, 4, 1, 1)
+    >>> volume = Volume(array, spacing=(3, 1, 1), direction=feet_first)
+    >>> reorient(volume).array.ravel().tolist()
+    [3.0, 2.0, 1.0, 0.0]
     """
     _, order = linear_sum_assignment(-np.abs(volume.direction))
     direction = volume.direction[:, order]
