@@ -214,6 +214,8 @@ NAMES = [f"Patient {i}" for i in range(52)]
         ([], {"feature_1": [np.inf, *range(51)]}, "infinity"),
         ([], {"grade": ""}, "'grade' has no class in 52 rows"),
         ([], {"grade": "no"}, "more than 1 class"),
+        ([], {"grade": np.arange(52) / 7}, "'grade' holds another value in nearly every"),
+        ([], {"gansampler_origin": "real"}, "give the table of real rows"),
     ],
     ids=str,
 )
@@ -232,6 +234,27 @@ def test_files_that_cannot_be_read(csv, capsys):
     csv.write_bytes(b"")
     assert oversample(csv)[0] == cli.BAD_INPUT
     assert "not a readable CSV" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "rewrite, message",
+    [
+        (lambda text: text.replace(",", ";"), "separated by ';'; save it with commas"),
+        (lambda text: text.replace(",", "\t"), "separated by '\\t'"),
+        (lambda text: text.replace("feature_1", "feature_0", 1), "called 'feature_0'"),
+        (lambda text: text.replace("feature_1", "", 1), "column 3 has no name. If it"),
+        (lambda text: text.replace("\n", ",1\n").replace(",1\n", "\n", 1), "more fields"),
+        (lambda text: text.splitlines()[0] + "\n", "no rows below its header"),
+        (lambda text: text.replace("feature_1", "größe").encode("latin-1"), "UTF-8"),
+    ],
+)
+def test_files_that_would_be_misread(csv, rewrite, message, capsys):
+    changed = rewrite(csv.read_text())
+    csv.write_bytes(changed if isinstance(changed, bytes) else changed.encode())
+    code, out = oversample(csv)
+    assert code == cli.BAD_INPUT
+    assert message in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_help_and_version():

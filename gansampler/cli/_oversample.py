@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ._output import (
     add_output_options,
@@ -16,6 +16,9 @@ from ._output import (
     write_with_datasheet,
 )
 from ._tables import ORIGIN, counts, read_labelled, with_text_of_real_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def add_parser(commands: Any) -> None:
@@ -89,6 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     aside = [name for name in (arguments.id, arguments.group) if name is not None]
     table, X, y = read_labelled(arguments.table, arguments.target, aside)
+    _check_rows_to_learn_from(arguments.table, table, y)
     sampler = GANOverSampler(
         target_prior=_parse_prior(arguments.target_prior),
         target_size=arguments.target_size,
@@ -132,6 +136,22 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             write_report(sampler.diagnosis_, arguments.report, sheet)
     return 0
+
+
+def _check_rows_to_learn_from(path: Path, table: pd.DataFrame, y: pd.Series) -> None:
+    """Refuse synthetic rows, and a target that is no class."""
+    from .._frames import names_rows
+
+    if ORIGIN in table.columns:
+        raise ValueError(
+            f"{path} has a column {ORIGIN!r}, as this command writes it: give the table of "
+            "real rows, or rename the column."
+        )
+    if y.nunique() > 2 and names_rows(y):
+        raise ValueError(
+            f"{path}: column {y.name!r} holds another value in nearly every row, which is "
+            "no class; give the class column as --target."
+        )
 
 
 def _parse_size(text: str) -> float | str:

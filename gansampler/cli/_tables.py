@@ -21,6 +21,8 @@ def read_labelled(
     Features that are text are categories, and so are the columns said to be.
     """
     table = _read(path, [target, *aside], categories)
+    if len(table) == 0:
+        raise ValueError(f"{path} holds no rows below its header.")
     for name in [target, *aside]:
         if name not in table.columns:
             raise ValueError(
@@ -47,10 +49,7 @@ def read_synthetic(
 
     The flag tells a table that `gansampler oversample` wrote.
     """
-    import pandas as pd
-
-    there = pd.read_csv(path, nrows=0).columns
-    aside = [name for name in aside if name in there]
+    aside = [name for name in aside if name in _header(path)]
     table, X, y = read_labelled(path, target, aside, _text_columns(like))
     is_ours = ORIGIN in table.columns
     if is_ours:
@@ -91,28 +90,68 @@ def _read(path: Path, as_text: list[str], categories: list[str] | None) -> pd.Da
     import pandas as pd
 
     try:
-        header = pd.read_csv(path, nrows=0).columns
+        header = _header(path)
         missing = {name: MISSING for name in header if name not in as_text}
         dtype = {name: str for name in [*as_text, *(categories or [])] if name in header}
-        return pd.read_csv(
+        table = pd.read_csv(
             path,
             dtype=dtype,
             keep_default_na=False,
             na_values=missing,
             dtype_backend="numpy_nullable",
         )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not in UTF-8; save it so: {error}") from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise ValueError(f"{path} is not a readable CSV table: {error}") from error
+    if len(table) and not isinstance(table.index, pd.RangeIndex):
+        raise ValueError(
+            f"{path}: rows have more fields than the header; name the columns that have no "
+            "name, and leave out separators at the end of lines."
+        )
+    return table
+
+
+def _header(path: Path) -> list[str]:
+    """Names of the columns: each of them has one, of its own."""
+    import pandas as pd
+
+    row = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False)
+    names: list[str] = row.iloc[0].tolist()
+    for separator in (";", "\t", "|"):
+        if len(names) == 1 and separator in names[0]:
+            raise ValueError(
+                f"{path}: fields are separated by {separator!r}; save it with commas, and "
+                "with points in its numbers."
+            )
+    if "" in names:
+        raise ValueError(
+            f"{path}: column {names.index('') + 1} has no name. If it numbers the rows, "
+            "leave it out (of pandas: to_csv(..., index=False)), or name it and give it "
+            "as --id."
+        )
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise ValueError(f"{path}: two columns are called {twice[0]!r}; rename one.")
+    return names
 
 
 def _check_features(path: Path, X: pd.DataFrame) -> None:
-    """Refuse columns of text that are no categories."""
+    """Refuse infinite numbers, and columns of text that are no categories."""
+    import numpy as np
     import pandas as pd
 
     from .._frames import names_rows
 
     if X.shape[1] == 0:
         raise ValueError("the table has no feature column.")
+    for name in X.select_dtypes("number"):
+        n_infinite = int(np.isinf(X[name].to_numpy(dtype=float, na_value=np.nan)).sum())
+        if n_infinite:
+            raise ValueError(
+                f"{path}: column {name!r} holds infinity in {n_infinite} rows; mend them, "
+                "or leave the fields empty if the values are missing."
+            )
     for name in _text_columns(X):
         values = X[name].dropna()
         is_number = pd.to_numeric(values, errors="coerce").notna()
