@@ -28,6 +28,8 @@ DIAGNOSIS_ALPHA = 0.05
 DIAGNOSIS_EXCHANGES = 99
 """As `diagnose` has them, but for the number of exchanges, which take time."""
 
+MAX_NEW_ROWS = 100_000_000
+
 EXTENSION = 4
 """What target_size="extended" multiplies the smallest table by: three times as many rows
 again, of every class (benchmarks/utility/LOG.md, trials 1 to 5)."""
@@ -73,6 +75,7 @@ class BaseGANOverSampler(BaseOverSampler):
         if unknown:
             raise ValueError(f"checks may hold {CHECKS}; got {unknown} besides.")
         self.sampling_strategy_ = self._rows_to_add(y)
+        check_number(sum(self.sampling_strategy_.values()), len(y))
         rng = check_random_state(self.random_state)
         self.gan_: Any = None
         self.diagnosis_: Diagnosis | None = None
@@ -129,7 +132,13 @@ class BaseGANOverSampler(BaseOverSampler):
     def _rows_to_add(self, y: np.ndarray) -> OrderedDict[Any, int]:
         """Class -> rows to add, by `target_prior` or else `sampling_strategy`."""
         if self.target_prior is None and self.target_size is None:
-            return self.sampling_strategy_
+            given = self.sampling_strategy_
+            if any(n != int(n) for n in given.values()):
+                raise ValueError(
+                    f"sampling_strategy asks for parts of rows: {dict(given)} more than "
+                    "there are; give integers."
+                )
+            return OrderedDict((label, int(n)) for label, n in given.items())
         classes, counts = np.unique(y, return_counts=True)
         if self.target_prior is None:
             added = [self.sampling_strategy_.get(label, 0) for label in classes.tolist()]
@@ -147,3 +156,12 @@ class BaseGANOverSampler(BaseOverSampler):
         else:
             wanted = target_counts(classes, counts, p, self.target_size)
         return OrderedDict(zip(classes.tolist(), (wanted - counts).tolist(), strict=True))
+
+
+def check_number(n_new: int, n_rows: int) -> None:
+    """Refuse more rows than any memory holds: a size in rows, taken for a factor."""
+    if n_new > MAX_NEW_ROWS:
+        raise ValueError(
+            f"{n_new:,} rows are asked for, beside {n_rows:,}; at most {MAX_NEW_ROWS:,} "
+            "can be. target_size is a multiple of the rows given, not their number."
+        )

@@ -70,7 +70,13 @@ class ConditionalGenerator(AdversarialEstimator):
         self, n_samples: int, y: ArrayLike | None, prior: Prior
     ) -> np.ndarray:
         if y is not None:
-            return self._encode_labels(column_or_1d(y))
+            codes = self._encode_labels(column_or_1d(y))
+            if n_samples not in (1, len(codes)):
+                raise ValueError(
+                    f"n_samples={n_samples!r} and {len(codes)} entries in y ask for "
+                    "different numbers of rows; give one of them."
+                )
+            return codes
         if not isinstance(n_samples, Integral) or n_samples < 1:
             raise ValueError(
                 f"n_samples must be an integer of at least 1; got {n_samples!r}."

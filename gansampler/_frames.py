@@ -12,6 +12,9 @@ from scipy import sparse
 if TYPE_CHECKING:
     import pandas as pd
 
+MAX_CODES = 10
+"""Different numbers in a column of text that may be codes of categories."""
+
 IDENTIFIER_ROWS = 20
 """Rows from which on text that differs in nearly every one of them is taken for a name."""
 
@@ -54,6 +57,10 @@ class TableFormat:
     """
 
     def __init__(self, table: Any, categorical_features: Any = "auto") -> None:
+        if type(table).__name__ == "LazyFrame":
+            raise TypeError(
+                "X is a LazyFrame, whose rows are not there yet; call .collect()."
+            )
         self.is_frame = hasattr(table, "columns")
         self.is_polars = is_polars(table)
         self.columns: Any = table.columns if self.is_frame else []
@@ -68,6 +75,8 @@ class TableFormat:
         _refuse_dates(frame)
         for j in _categorical_columns(frame, categorical_features, list(self.columns)):
             column = frame.iloc[:, j]
+            if isinstance(categorical_features, str):
+                refuse_numbers(column)
             self.categories[j] = _categories(column)
             blanks = column[column.isna()]
             if self.is_polars or (len(blanks) and blanks.iloc[0] is None):
@@ -230,6 +239,9 @@ def _as_frame(table: Any) -> pd.DataFrame | None:
         columns = {name: table[name].to_numpy() for name in table.columns}
         return _inferred(pd.DataFrame(columns))
     if hasattr(table, "columns"):
+        if not table.columns.is_unique:
+            twice = table.columns[table.columns.duplicated()].tolist()
+            raise ValueError(f"Columns of X have the same name: {twice[:5]}; rename them.")
         return _inferred(table)
     if sparse.issparse(table):
         table = table.toarray()
@@ -332,6 +344,38 @@ def _categories(column: pd.Series) -> list[Any]:
             "quantity."
         )
     return categories
+
+
+def refuse_numbers(column: pd.Series) -> None:
+    """Refuse a column of text that holds numbers and not categories.
+
+    Few numbers are taken for codes, of grades say, unless they have decimal commas.
+    """
+    import pandas as pd
+
+    if str(column.dtype) in ("category", "bool", "boolean"):
+        return
+    text = column.dropna().astype(str)
+    numbers = pd.to_numeric(text.str.replace(",", "."), errors="coerce")
+    other = text[numbers.isna()]
+    if len(other) >= len(text) / 2:
+        return
+    name = f"Column {column.name!r} holds"
+    if len(other) and numbers.nunique() > MAX_CODES:
+        raise ValueError(
+            f"{name} the text {other.iloc[0]!r} among numbers; mend it, or leave it out if "
+            "the value is missing. If these are codes, name it in categorical_features."
+        )
+    if not len(other) and text.str.contains(",", regex=False).any():
+        raise ValueError(
+            f"{name} numbers with decimal commas, as text; read them with decimal=',' in "
+            "pandas.read_csv, or write them with points."
+        )
+    if not len(other) and numbers.nunique() > MAX_CODES:
+        raise ValueError(
+            f"{name} numbers as text; turn them into numbers with pandas.to_numeric. If "
+            "they are codes, name it in categorical_features."
+        )
 
 
 def names_rows(column: pd.Series) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+import pandas as pd
 from imblearn.utils import check_target_type
 from numpy.typing import ArrayLike
 from scipy import sparse
@@ -260,6 +261,11 @@ class GANOverSampler(BaseGANOverSampler):
         labels: Any = y
         if is_polars(y):
             labels = labels.to_numpy()
+        n_missing = int(np.sum(pd.isna(labels)))
+        if n_missing:
+            raise ValueError(
+                f"Input y contains NaN in {n_missing} rows; drop or label them."
+            )
         X_resampled, y_resampled = super().fit_resample(
             self._format.to_numbers(X), labels, groups=groups
         )

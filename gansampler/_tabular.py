@@ -298,7 +298,7 @@ class TabularGAN(ConditionalGenerator):
         Parameters
         ----------
         n_samples : int, default=1
-            Number of rows; not used when y is given.
+            Number of rows; y, if given, says it too.
         y : array-like of shape (n_samples,), default=None
             The class of each row to draw.
         prior : {"empirical", "uniform"} or mapping of class -> probability, \

@@ -210,10 +210,13 @@ NAMES = [f"Patient {i}" for i in range(52)]
         (["--target-size", "0.5"], None, "target_size"),
         (["--steps", "-1"], None, "max_iter"),
         ([], {"name": NAMES}, "column 'name' holds another text in nearly every row"),
-        ([], {"dose": ["12,5", *range(51)]}, "holds the text '12,5' among numbers"),
+        ([], {"dose": ["12,5", *range(51)]}, "numbers with decimal commas"),
         ([], {"feature_1": [np.inf, *range(51)]}, "infinity"),
         ([], {"grade": ""}, "'grade' has no class in 52 rows"),
-        ([], {"grade": "no"}, "more than 1 class"),
+        ([], {"grade": "no"}, "holds one class only, 'no'"),
+        ([], {"dose": ["high", *range(51)]}, "holds the text 'high' among numbers"),
+        (["--target-prior", "no=0.6,no=0.4"], None, "each class once"),
+        (["--target-prior", "no=0,6;yes=0,4"], None, "with decimal points"),
         ([], {"grade": np.arange(52) / 7}, "'grade' holds another value in nearly every"),
         ([], {"gansampler_origin": "real"}, "give the table of real rows"),
     ],
@@ -231,6 +234,7 @@ def test_bad_input(csv, arguments, change, message, capsys):
 def test_files_that_cannot_be_read(csv, capsys):
     missing = csv.with_name("missing.csv")
     assert oversample(missing)[0] == cli.BAD_INPUT
+    assert f"there is no file {missing}" in capsys.readouterr().err
     csv.write_bytes(b"")
     assert oversample(csv)[0] == cli.BAD_INPUT
     assert "not a readable CSV" in capsys.readouterr().err
@@ -243,6 +247,7 @@ def test_files_that_cannot_be_read(csv, capsys):
         (lambda text: text.replace(",", "\t"), "separated by '\\t'"),
         (lambda text: text.replace("feature_1", "feature_0", 1), "called 'feature_0'"),
         (lambda text: text.replace("feature_1", "", 1), "column 3 has no name. If it"),
+        (lambda text: text.replace("feature_1", "Unnamed: 0", 1), "column 3 has no name"),
         (lambda text: text.replace("\n", ",1\n").replace(",1\n", "\n", 1), "more fields"),
         (lambda text: text.splitlines()[0] + "\n", "no rows below its header"),
         (lambda text: text.replace("feature_1", "größe").encode("latin-1"), "UTF-8"),

@@ -407,3 +407,32 @@ def test_any_mixed_table(kinds, counts, gaps, seed):
             assert len(new) == 0 or (new.min() >= real.min() and new.max() <= real.max())
         if not name.startswith(("float", "int")):
             assert set(new) <= set(real)
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ([f"{i / 8:.1f}".replace(".", ",") for i in range(40)], "decimal commas"),
+        ([f"{i % 20}.5" for i in range(40)], "numbers as text.*to_numeric"),
+        ([*map(str, range(39)), "high"], "'high' among numbers.*categorical_features"),
+    ],
+)
+def test_numbers_written_as_text_are_no_categories(text, message):
+    X = pd.DataFrame({"a": np.arange(40.0), "dose": pd.Series(text, dtype=object)})
+    y = np.arange(40) % 3 == 0
+    with pytest.raises(ValueError, match=f"'dose' holds .*{message}"):
+        GANOverSampler(**SHORT).fit_resample(X, y)
+
+
+@pytest.mark.parametrize("codes", [["1", "2", "3", "4a"], ["1", "2", "3", "4"]], ids=str)
+def test_few_numbers_written_as_text_are_codes(codes):
+    X = pd.DataFrame({"a": np.arange(40.0), "grade": codes * 10})
+    y = np.arange(40) % 4 < 1
+    X_new, _ = GANOverSampler(**SHORT).fit_resample(X, y)
+    assert set(X_new["grade"]) == set(codes)
+
+
+def test_a_lazy_frame_is_to_be_collected():
+    pl = pytest.importorskip("polars")
+    with pytest.raises(TypeError, match="collect"):
+        GANOverSampler().fit_resample(pl.DataFrame({"a": [1.0, 2.0]}).lazy(), [0, 1])

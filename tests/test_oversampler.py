@@ -474,3 +474,29 @@ def test_global_state_is_untouched(table, fails, monkeypatch):
     assert_array_equal(after[0], before[0])
     assert torch.equal(after[1], before[1])
     assert after[2] == before[2]
+
+
+def test_missing_labels_are_counted(table):
+    X, y = table
+    for labels in (y.where(y.index > 2), y.astype("Int64").where(y.index > 2)):
+        with pytest.raises(ValueError, match="y contains NaN in 3 rows; drop or label"):
+            quick().fit_resample(X, labels)
+
+
+def test_whole_floats_are_counts_and_others_are_refused(table):
+    sampler = quick(sampling_strategy={1: 30.0}, max_iter=0)
+    assert counts(sampler.fit_resample(*table)[1]) == {0: 60, 1: 30}
+    with pytest.raises(ValueError, match="parts of rows"):
+        quick(sampling_strategy={1: 30.5}).fit_resample(*table)
+
+
+def test_a_number_of_rows_is_no_factor(table):
+    with pytest.raises(ValueError, match="target_size is a multiple of the rows"):
+        quick(target_size=1e9).fit_resample(*table)
+
+
+def test_columns_of_the_same_name_are_refused(table):
+    X, y = table
+    twice = X.set_axis(["one", "one", *X.columns[2:]], axis=1)
+    with pytest.raises(ValueError, match=r"the same name: \['one'\]"):
+        quick().fit_resample(twice, y)

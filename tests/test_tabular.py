@@ -189,3 +189,10 @@ def test_bad_input(table):
         TabularGAN().fit(X[:1], y[:1])
     with pytest.warns(SmallClassWarning):
         TabularGAN(**SHORT).fit(X[:4], [0, 0, 1, 1])
+
+
+def test_rows_and_labels_that_ask_for_different_numbers_are_refused(table):
+    gan = TabularGAN(max_iter=0, random_state=0).fit(*table)
+    assert len(gan.sample(2, y=[0, 1])[0]) == len(gan.sample(y=[0, 1])[0]) == 2
+    with pytest.raises(ValueError, match="n_samples=10 and 2 entries in y"):
+        gan.sample(10, y=[0, 1])

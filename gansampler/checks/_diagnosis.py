@@ -311,7 +311,7 @@ def _summary_of(e: Evidence, name: str) -> str:
         ("on a line between two real rows", "share_interpolated"),
     ):
         if key in e.statistics:
-            high = e.statistics[key].null_high
+            high = min(e.statistics[key].null_high, 1.0)
             lines.append(f"  {e[key]:.0%} {text} (up to {high:.0%} is normal)")
     if "energy" in e.statistics:
         lines.append(

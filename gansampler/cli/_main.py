@@ -26,6 +26,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             return arguments.run(arguments)
+    except FileNotFoundError as error:
+        print(f"gansampler: there is no file {error.filename}.", file=sys.stderr)
+        return BAD_INPUT
     except (ValueError, TypeError, OSError, ImportError) as error:
         print(f"gansampler: {error}", file=sys.stderr)
         return BAD_INPUT

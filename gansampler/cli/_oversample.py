@@ -139,8 +139,19 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check_rows_to_learn_from(path: Path, table: pd.DataFrame, y: pd.Series) -> None:
-    """Refuse synthetic rows, and a target that is no class."""
+    """Refuse synthetic rows, and a target that holds no classes."""
     from .._frames import names_rows
+    from .._warnings import warn
+
+    if y.nunique() == 1:
+        raise ValueError(
+            f"{path}: column {y.name!r} holds one class only, {y.iloc[0]!r}; give a table "
+            "of two classes or more."
+        )
+    spelling = y.str.strip().str.casefold()
+    alike = y.groupby(spelling).unique().map(list)
+    for labels in alike[alike.map(len) > 1]:
+        warn(f"Classes {labels} differ in case or blanks only; mend them if they are one.")
 
     if ORIGIN in table.columns:
         raise ValueError(
@@ -168,12 +179,14 @@ def _parse_prior(text: str | None) -> Any:
         return text
     prior = {}
     for pair in text.split(","):
-        name, _, share = pair.rpartition("=")
+        name, equals, share = pair.rpartition("=")
         try:
+            if not equals or name.strip() in prior:
+                raise ValueError
             prior[name.strip()] = float(share)
         except ValueError:
             raise ValueError(
-                f"--target-prior must be 'uniform', 'empirical' or pairs like "
-                f"'no=0.6,yes=0.4'; got {text!r}."
+                "--target-prior must be 'uniform', 'empirical' or pairs like "
+                f"'no=0.6,yes=0.4', each class once, with decimal points; got {text!r}."
             ) from None
     return prior

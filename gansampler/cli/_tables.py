@@ -29,11 +29,11 @@ def read_labelled(
                 f"{path} has no column {name!r}; it has {some(table.columns)}."
             )
     y = table[target]
-    n_unlabelled = int((y == "").sum())
-    if n_unlabelled:
+    unlabelled = y.fillna("") == ""
+    if unlabelled.any():
         raise ValueError(
-            f"{path}: column {target!r} has no class in {n_unlabelled} rows; drop or "
-            "label them."
+            f"{path}: column {target!r} has no class in {unlabelled.sum()} rows, the first "
+            f"is row {unlabelled.argmax() + 1} below the header; drop or label them."
         )
     X = table.drop(columns=[target, *aside])
     _check_features(path, X.drop(columns=ORIGIN, errors="ignore"))
@@ -106,8 +106,9 @@ def _read(path: Path, as_text: list[str], categories: list[str] | None) -> pd.Da
         raise ValueError(f"{path} is not a readable CSV table: {error}") from error
     if len(table) and not isinstance(table.index, pd.RangeIndex):
         raise ValueError(
-            f"{path}: rows have more fields than the header; name the columns that have no "
-            "name, and leave out separators at the end of lines."
+            f"{path}: rows have more fields than the header, which begins with "
+            f"{header[0]!r}. It must be the first line and name every column; lines must "
+            "not end in a separator."
         )
     return table
 
@@ -124,9 +125,10 @@ def _header(path: Path) -> list[str]:
                 f"{path}: fields are separated by {separator!r}; save it with commas, and "
                 "with points in its numbers."
             )
-    if "" in names:
+    nameless = [i for i, name in enumerate(names, 1) if not name or "Unnamed: " in name]
+    if nameless:
         raise ValueError(
-            f"{path}: column {names.index('') + 1} has no name. If it numbers the rows, "
+            f"{path}: column {nameless[0]} has no name. If it numbers the rows, "
             "leave it out (of pandas: to_csv(..., index=False)), or name it and give it "
             "as --id."
         )
@@ -139,9 +141,8 @@ def _header(path: Path) -> list[str]:
 def _check_features(path: Path, X: pd.DataFrame) -> None:
     """Refuse infinite numbers, and columns of text that are no categories."""
     import numpy as np
-    import pandas as pd
 
-    from .._frames import names_rows
+    from .._frames import names_rows, refuse_numbers
 
     if X.shape[1] == 0:
         raise ValueError("the table has no feature column.")
@@ -153,13 +154,10 @@ def _check_features(path: Path, X: pd.DataFrame) -> None:
                 "or leave the fields empty if the values are missing."
             )
     for name in _text_columns(X):
-        values = X[name].dropna()
-        is_number = pd.to_numeric(values, errors="coerce").notna()
-        if len(values) / 2 <= is_number.sum() < len(values):
-            raise ValueError(
-                f"{path}: column {name!r} holds the text {values[~is_number].iloc[0]!r} "
-                "among numbers; mend it, or leave the field empty if the value is missing."
-            )
+        try:
+            refuse_numbers(X[name])
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
         if names_rows(X[name]):
             raise ValueError(
                 f"{path}: column {name!r} holds another text in nearly every row; give it "

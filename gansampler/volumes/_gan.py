@@ -364,7 +364,7 @@ class VolumeGAN(ConditionalGenerator):
         Parameters
         ----------
         n_samples : int, default=1
-            Number of volumes; not used when y is given.
+            Number of volumes; y, if given, says it too.
         y : array-like of shape (n_samples,), default=None
             The class of each volume to draw.
         prior : {"empirical", "uniform"} or mapping of class -> probability, \
