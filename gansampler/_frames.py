@@ -346,10 +346,11 @@ def _categories(column: pd.Series) -> list[Any]:
     return categories
 
 
-def refuse_numbers(column: pd.Series) -> None:
+def refuse_numbers(column: pd.Series, max_codes: int = MAX_CODES) -> None:
     """Refuse a column of text that holds numbers and not categories.
 
-    Few numbers are taken for codes, of grades say, unless they have decimal commas.
+    Up to `max_codes` different ones are taken for codes, of grades say, unless they have
+    decimal commas.
     """
     import pandas as pd
 
@@ -358,23 +359,23 @@ def refuse_numbers(column: pd.Series) -> None:
     text = column.dropna().astype(str)
     numbers = pd.to_numeric(text.str.replace(",", "."), errors="coerce")
     other = text[numbers.isna()]
-    if len(other) >= len(text) / 2:
+    if len(other) > len(text) / 2:
         return
     name = f"Column {column.name!r} holds"
-    if len(other) and numbers.nunique() > MAX_CODES:
+    if len(other) and numbers.nunique() > max_codes:
         raise ValueError(
             f"{name} the text {other.iloc[0]!r} among numbers; mend it, or leave it out if "
-            "the value is missing. If these are codes, name it in categorical_features."
+            "the value is missing. If they are codes, say so by categorical_features."
         )
     if not len(other) and text.str.contains(",", regex=False).any():
         raise ValueError(
             f"{name} numbers with decimal commas, as text; read them with decimal=',' in "
             "pandas.read_csv, or write them with points."
         )
-    if not len(other) and numbers.nunique() > MAX_CODES:
+    if not len(other) and numbers.nunique() > max_codes:
         raise ValueError(
-            f"{name} numbers as text; turn them into numbers with pandas.to_numeric. If "
-            "they are codes, name it in categorical_features."
+            f"{name} numbers as text; turn them into numbers with pandas.to_numeric, or "
+            "say by categorical_features that they are codes."
         )
 
 

@@ -215,6 +215,7 @@ NAMES = [f"Patient {i}" for i in range(52)]
         ([], {"grade": ""}, "'grade' has no class in 52 rows"),
         ([], {"grade": "no"}, "holds one class only, 'no'"),
         ([], {"dose": ["high", *range(51)]}, "holds the text 'high' among numbers"),
+        ([], {"dose": ["high", *[1, 2, 3] * 17]}, "holds the text 'high' among numbers"),
         (["--target-prior", "no=0.6,no=0.4"], None, "each class once"),
         (["--target-prior", "no=0,6;yes=0,4"], None, "with decimal points"),
         ([], {"grade": np.arange(52) / 7}, "'grade' holds another value in nearly every"),

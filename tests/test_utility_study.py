@@ -265,3 +265,7 @@ def test_entries_are_plain_json(tmp_path):
     cache.append(path, {"repeat": 0, "fold": 1, "y": [0, 1]})
     assert json.loads(path.read_text()) == {"repeat": 0, "fold": 1, "y": [0, 1]}
     assert next(cache.files(tmp_path))[:4] == ("radmlbench", "native", "toy", "start+3@.25")
+
+
+def test_groups_and_arms_have_names_of_their_own():
+    assert not set(arms.GROUPS) & {*arms.GENERATORS, *arms.UNTOUCHED}

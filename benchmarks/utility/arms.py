@@ -154,7 +154,7 @@ GROUPS: dict[str, list[str]] = {
         *("none", "threshold", "weights", "random", "smote-3", "smote-5", "smote-7"),
         *("borderline", "adasyn", "copula", "random+3", "smote-5+3", "copula+3"),
     ],
-    "ours": ["start", "start+3", "ours", "ours+3"],
+    "own": ["start", "start+3", "ours", "ours+3"],
     "dose": [
         *("start+1", "start+2", "start+6", "ours+1", "ours+6"),
         *("start@.25", "start@.33", "start@.4", "start+3@.25", "start+3@.33", "start+3@.4"),

@@ -183,7 +183,7 @@ def main() -> None:
     add(
         "--arms",
         nargs="+",
-        default=["cheap", "ours"],
+        default=["cheap", "own"],
         help=f"names, or {', '.join(GROUPS)}",
     )
     add("--variants", nargs="+", default=["native", "cut20"], choices=VARIANTS)

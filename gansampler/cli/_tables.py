@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +14,9 @@ if TYPE_CHECKING:
 ORIGIN = "gansampler_origin"
 MISSING = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "<NA>"]
 """What counts as missing in a feature column."""
+
+NAMELESS = r"(Unnamed: \d+)?"
+"""Names of columns that have none, and what pandas writes in their place."""
 
 
 def read_labelled(
@@ -49,7 +55,8 @@ def read_synthetic(
 
     The flag tells a table that `gansampler oversample` wrote.
     """
-    aside = [name for name in aside if name in _header(path)]
+    with _readable(path):
+        aside = [name for name in aside if name in _header(path)]
     table, X, y = read_labelled(path, target, aside, _text_columns(like))
     is_ours = ORIGIN in table.columns
     if is_ours:
@@ -89,7 +96,7 @@ def _read(path: Path, as_text: list[str], categories: list[str] | None) -> pd.Da
     """
     import pandas as pd
 
-    try:
+    with _readable(path):
         header = _header(path)
         missing = {name: MISSING for name in header if name not in as_text}
         dtype = {name: str for name in [*as_text, *(categories or [])] if name in header}
@@ -100,10 +107,6 @@ def _read(path: Path, as_text: list[str], categories: list[str] | None) -> pd.Da
             na_values=missing,
             dtype_backend="numpy_nullable",
         )
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not in UTF-8; save it so: {error}") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise ValueError(f"{path} is not a readable CSV table: {error}") from error
     if len(table) and not isinstance(table.index, pd.RangeIndex):
         raise ValueError(
             f"{path}: rows have more fields than the header, which begins with "
@@ -111,6 +114,19 @@ def _read(path: Path, as_text: list[str], categories: list[str] | None) -> pd.Da
             "not end in a separator."
         )
     return table
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Name the file that cannot be read."""
+    import pandas as pd
+
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not in UTF-8; save it so: {error}") from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise ValueError(f"{path} is not a readable CSV table: {error}") from error
 
 
 def _header(path: Path) -> list[str]:
@@ -125,7 +141,7 @@ def _header(path: Path) -> list[str]:
                 f"{path}: fields are separated by {separator!r}; save it with commas, and "
                 "with points in its numbers."
             )
-    nameless = [i for i, name in enumerate(names, 1) if not name or "Unnamed: " in name]
+    nameless = [i for i, name in enumerate(names, 1) if re.fullmatch(NAMELESS, name)]
     if nameless:
         raise ValueError(
             f"{path}: column {nameless[0]} has no name. If it numbers the rows, "
@@ -155,7 +171,7 @@ def _check_features(path: Path, X: pd.DataFrame) -> None:
             )
     for name in _text_columns(X):
         try:
-            refuse_numbers(X[name])
+            refuse_numbers(X[name], max_codes=0)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
         if names_rows(X[name]):
