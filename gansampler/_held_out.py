@@ -13,6 +13,9 @@ from ._start import MIN_CLASS_ROWS
 from .checks import ConformalCopyCheck
 from .metrics import energy_score
 
+Generator = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""Takes noise and class codes to draws; an `nn.Module` mostly."""
+
 MAX_ROWS = 1000
 """Rows of a class that are held out at most."""
 
@@ -105,7 +108,7 @@ class HeldOutScore:
                 check, {c: self._draw(generator, c) for c in classes}
             )
 
-    def __call__(self, generator: nn.Module) -> np.ndarray | None:
+    def __call__(self, generator: Generator) -> np.ndarray | None:
         losses = np.empty(len(self.rows))
         for c in self.noise:
             draws = self._draw(generator, c)
@@ -118,7 +121,7 @@ class HeldOutScore:
         return losses
 
     @torch.no_grad()
-    def _draw(self, generator: nn.Module, c: int) -> np.ndarray:
+    def _draw(self, generator: Generator, c: int) -> np.ndarray:
         noise = self.noise[c]
         y = torch.full((len(noise),), int(c), device=noise.device)
         parts = zip(noise.split(self.at_once), y.split(self.at_once), strict=True)

@@ -64,6 +64,9 @@ class GANOverSampler(BaseGANOverSampler):
         Critic steps for each generator step.
     start : {"copula", "normal"}, default="copula"
         Where the generator starts.
+    n_modes : int or "auto", default="auto"
+        Gaussians that a class is drawn from where the start is kept, as long as each has
+        10 rows. "auto" takes up to 16, as many as the rows clearly show.
     categorical_features : "auto" or array-like, default="auto"
         Columns that hold categories, as `SMOTENC` has them: a mask, positions, or names.
         "auto" takes those of DataFrames whose dtype is category, string, object or bool,
@@ -182,6 +185,7 @@ class GANOverSampler(BaseGANOverSampler):
         penalty: float | None = None,
         n_critic: int = 2,
         start: str = "copula",
+        n_modes: int | str = "auto",
         categorical_features: Any = "auto",
         shrinkage: float = 0.5,
         n_components: int = 32,
@@ -207,6 +211,7 @@ class GANOverSampler(BaseGANOverSampler):
         self.penalty = penalty
         self.n_critic = n_critic
         self.start = start
+        self.n_modes = n_modes
         self.categorical_features = categorical_features
         self.shrinkage = shrinkage
         self.n_components = n_components

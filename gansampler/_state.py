@@ -15,10 +15,12 @@ import torch
 from ._encoding import NormalScores, TableEncoder
 from ._frames import TableFormat
 from ._saving import Arrays, labels_from_json, labels_to_json
+from ._start import Start
 from .adversarial import ConditionalMLP, Critic, History
 
 # Fitted arrays that a file holds, without their last underscore.
-_OWN_ARRAYS = ("class_prior", "is_learned", "location", "scale_tril", "scale")
+_OWN_ARRAYS = ("class_prior", "is_learned", "scale")
+_START_ARRAYS = ("location", "scale_tril", "mode_class", "mode_weight")
 _SCORES_ARRAYS = ("quantiles", "is_integer", "is_discrete")
 _ENCODER_ARRAYS = ("mean", "components", "remainder")
 _COLUMNS_ARRAYS = (
@@ -101,6 +103,7 @@ def state_of(gan: Any, store_quantiles: int | None) -> tuple[dict[str, Any], Arr
         "history": gan.history_,
     }
     arrays = {name: getattr(gan, f"{name}_") for name in _OWN_ARRAYS}
+    arrays |= {f"start.{n}": getattr(gan.start_, n) for n in _START_ARRAYS}
     arrays |= {f"scores.{n}": getattr(scores, f"{n}_") for n in _SCORES_ARRAYS}
     arrays |= {f"encoder.{n}": getattr(gan.encoder_, f"{n}_") for n in _ENCODER_ARRAYS}
     columns = gan.encoder_.columns_
@@ -134,6 +137,7 @@ def _restore(gan: Any, state: dict[str, Any], arrays: Arrays) -> None:
         gan.feature_names_in_ = np.array(state["feature_names_in"], dtype=object)
     for name in _OWN_ARRAYS:
         setattr(gan, f"{name}_", arrays[name])
+    gan.start_ = Start(**{name: arrays[f"start.{name}"] for name in _START_ARRAYS})
     gan.encoder_ = TableEncoder(list(gan.format_.categories))
     columns = gan.encoder_.columns_
     columns.n_columns_ = gan.n_features_in_

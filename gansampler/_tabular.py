@@ -32,15 +32,17 @@ from ._groups import some_of_class
 from ._held_out import HeldOutScore
 from ._prior import Prior
 from ._saving import read, write
-from ._start import fit_class_gaussians
+from ._start import ClassModes, Start, fit_start
 from ._state import params_from_json, params_to_json, restore, state_of
 from .adversarial import (
     OBJECTIVES,
     Critic,
+    History,
     Plan,
     ResidualGenerator,
     SynthesisGame,
     balanced_batches,
+    clearly_below,
     isolated,
     n_processes,
     resolve_device,
@@ -67,7 +69,8 @@ class TabularGAN(ConditionalGenerator):
     components; the other components are drawn from the Gaussian, given the noise that the
     leading ones started from.
     Training stops, and the step to keep is chosen, on held-out rows: where no step
-    clearly beats the start there, the start is kept and `start_used_` says so.
+    clearly beats the start there, the start is kept, and `start_used_` says so. Where rows
+    clearly fall into groups, it then has several modes a class.
 
     Parameters
     ----------
@@ -83,6 +86,11 @@ class TabularGAN(ConditionalGenerator):
     start : {"copula", "normal"}, default="copula"
         Where the generator starts: the class-conditional Gaussian copula, or a standard
         normal that knows nothing of classes and dependence.
+    n_modes : int or "auto", default="auto"
+        Gaussians that a class is drawn from where the start is kept, as long as each has
+        10 rows. "auto" takes up to 16, by Schwarz's criterion (BIC) on the leading
+        components. More than one are taken only if held-out rows, where there are any, do
+        not speak against them, and are not what the game starts from.
     categorical_features : "auto" or array-like, default="auto"
         Columns that hold categories: a mask, positions, or names. "auto" takes those of
         DataFrames whose dtype is category, string, object or bool, and of arrays of
@@ -166,6 +174,8 @@ class TabularGAN(ConditionalGenerator):
     ----------
     .. [1] Gulrajani et al. (2017), Improved training of Wasserstein GANs.
     .. [2] Liu, Lafferty and Wasserman (2009), The nonparanormal, JMLR 10.
+    .. [3] Tewari, Giering and Raghunathan (2011), Parametric characterization of
+       multimodal distributions with non-Gaussian modes, ICDM workshops.
 
     Examples
     --------
@@ -181,6 +191,7 @@ class TabularGAN(ConditionalGenerator):
     _parameter_constraints: dict[str, list[Any]] = {
         **ConditionalGenerator._parameter_constraints,
         "start": [StrOptions({"copula", "normal"})],
+        "n_modes": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "categorical_features": ["array-like", StrOptions({"auto"})],
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "hidden_layer_sizes": ["array-like"],
@@ -196,6 +207,7 @@ class TabularGAN(ConditionalGenerator):
         penalty: float | None = None,
         n_critic: int = 2,
         start: str = "copula",
+        n_modes: int | str = "auto",
         categorical_features: Any = "auto",
         shrinkage: float = 0.5,
         n_components: int = 32,
@@ -217,6 +229,7 @@ class TabularGAN(ConditionalGenerator):
         self.penalty = penalty
         self.n_critic = n_critic
         self.start = start
+        self.n_modes = n_modes
         self.categorical_features = categorical_features
         self.shrinkage = shrinkage
         self.n_components = n_components
@@ -281,9 +294,10 @@ class TabularGAN(ConditionalGenerator):
             checkpoint = None
             if self.checkpoint_dir is not None:
                 checkpoint = self._checkpoint(rows, codes, group_of)
-            self._play(latent, codes, group_of, rng, device, checkpoint)
-            # What the game learned holds beside a start that has seen every row.
-            self.location_, self.scale_tril_ = self._fit_start(latent, codes)
+            several = self._play(latent, codes, group_of, rng, device, checkpoint)
+            # What was learned and chosen holds beside a start that has seen every row.
+            modes = self._find_modes(latent, codes, rng) if several else None
+            self.start_ = self._fit_start(latent, codes, modes)
             self._calibrate(rng)
         return self
 
@@ -423,11 +437,8 @@ class TabularGAN(ConditionalGenerator):
         return self.encoder_.inverse_transform(latent, codes, rng).astype(self._dtype)
 
     def _draw_latent(self, codes: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
-        noise = rng.standard_normal((len(codes), self.location_.shape[1]))
-        latent = np.empty_like(noise)
-        for c in np.unique(codes):
-            mine = codes == c
-            latent[mine] = self.location_[c] + noise[mine] @ self.scale_tril_[c].T
+        noise = rng.standard_normal((len(codes), self.start_.location.shape[1]))
+        latent = self.start_.draw(noise, codes, rng)
         if not self.start_used_:
             r = len(self.scale_)
             with torch.no_grad():
@@ -485,20 +496,21 @@ class TabularGAN(ConditionalGenerator):
         return Checkpoint(self.checkpoint_dir, params, categorical, rows, codes, groups)
 
     def _fit_start(
-        self, latent: np.ndarray, codes: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Location and Cholesky factor of each class, as `start` has them."""
-        location, scale_tril = fit_class_gaussians(
-            latent, codes, len(self.classes_), self.shrinkage
-        )
+        self, latent: np.ndarray, codes: np.ndarray, modes: ClassModes | None = None
+    ) -> Start:
+        """Where rows start, with one mode a class or with these."""
+        r, memberships = len(self.scale_), None
+        if modes is not None:
+            memberships = modes.memberships(latent[:, :r] / self.scale_, codes)
+        start = fit_start(latent, codes, len(self.classes_), self.shrinkage, memberships)
         if self.start == "normal":
-            r = len(self.scale_)
+            scale_tril = start.scale_tril
             covariance = scale_tril[:, r:] @ scale_tril[:, r:].transpose(0, 2, 1)
             scale_tril[:] = 0
             scale_tril[:, r:, r:] = np.linalg.cholesky(covariance)
             scale_tril[:, range(r), range(r)] = self.scale_
-            location[:, :r] = 0
-        return location, scale_tril
+            start.location[:, :r] = 0
+        return start
 
     def _play(
         self,
@@ -508,21 +520,24 @@ class TabularGAN(ConditionalGenerator):
         rng: np.random.RandomState,
         device: torch.device,
         checkpoint: Checkpoint | None,
-    ) -> None:
-        """Train on the leading components, scaled to one, of the rows not held out."""
+    ) -> bool:
+        """Train on the leading components, scaled to one, of the rows not held out.
+
+        Returns whether what is kept is a start of several modes a class.
+        """
         r = min(self.n_components, latent.shape[1])
         spread = latent[:, :r].std(axis=0)
         self.scale_ = np.where(spread > 1e-6, spread, 1.0)
         held_out, self.is_learned_ = self._hold_out(codes, groups, rng)
         kept = ~held_out
-        location, scale_tril = self._fit_start(latent[kept], codes[kept])
+        start = self._fit_start(latent[kept], codes[kept])
 
         def tensor(array: np.ndarray) -> torch.Tensor:
             return torch.as_tensor(array, dtype=torch.float32)
 
         generator = ResidualGenerator(
-            location=tensor(location[:, :r] / self.scale_),
-            scale_tril=tensor(scale_tril[:, :r, :r] / self.scale_[:, None]),
+            location=tensor(start.location[:, :r] / self.scale_),
+            scale_tril=tensor(start.scale_tril[:, :r, :r] / self.scale_[:, None]),
             learned=tensor(self.is_learned_),
             hidden_layer_sizes=self.hidden_layer_sizes,
         ).to(device)
@@ -560,10 +575,52 @@ class TabularGAN(ConditionalGenerator):
             n_iter_no_change=self.n_iter_no_change,
         )
         history = self._train(game, batches, plan, score, checkpoint)
+        several = self._modes_win(latent[kept], codes[kept], history, game, score, rng)
+        if several:
+            history.best_step = 0
         # On the CPU, so that a pickle opens on a machine without a GPU.
         self.residual_ = generator.residual.cpu().eval()
         self.critic_ = critic.cpu().eval()
         self.keep_history_(history)
+        return several
+
+    def _modes_win(
+        self,
+        latent: np.ndarray,
+        codes: np.ndarray,
+        history: History,
+        game: SynthesisGame,
+        score: HeldOutScore | None,
+        rng: np.random.RandomState,
+    ) -> bool:
+        """Whether a start of several modes does better than one of one, and than the game.
+
+        Where the start would be kept, held-out rows must not speak against its modes;
+        where a step of the game would, they must speak for them.
+        """
+        if self.start == "normal":
+            return False
+        if score is None:
+            return self.max_iter == 0
+        modes = self._find_modes(latent, codes, rng)
+        if modes.are_single:
+            return False
+        start = self._fit_start(latent, codes, modes).leading(len(self.scale_))
+
+        def draw(noise: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+            drawn = start.draw(noise.cpu().double().numpy(), y.cpu().numpy(), rng)
+            return torch.as_tensor(drawn / self.scale_)
+
+        losses, of_kept = score(draw), score(game.generator)
+        if losses is None or of_kept is None or clearly_below(of_kept, losses):
+            return False
+        return history.best_step == 0 or clearly_below(losses, of_kept)
+
+    def _find_modes(
+        self, latent: np.ndarray, codes: np.ndarray, rng: np.random.RandomState
+    ) -> ClassModes:
+        leading = latent[:, : len(self.scale_)] / self.scale_
+        return ClassModes(self.n_modes).fit(leading, codes, len(self.classes_), rng)
 
     def _criticize(self, latent: np.ndarray, codes: np.ndarray) -> np.ndarray:
         """Critic scores in double precision, so that they do not hang on the batch."""

@@ -24,7 +24,7 @@ ALLOWED = {
     "_groups": set(),
     "_saving": {"_files"},
     "_checkpoint": {"_saving", "_warnings"},
-    "_state": {"_encoding", "_frames", "_saving", "adversarial"},
+    "_state": {"_encoding", "_frames", "_saving", "_start", "adversarial"},
     "_start": set(),
     "_mixed": set(),
     "_ties": set(),

@@ -3,11 +3,9 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.stats import kstest, norm, spearmanr
-from sklearn.decomposition import PCA
+from scipy.stats import kstest, norm
 
 from gansampler._encoding import NormalScores, TableEncoder
-from gansampler._start import fit_class_gaussians
 
 SEEDS = range(5)
 
@@ -124,27 +122,3 @@ def test_remainder_beyond_the_components(monkeypatch):
     shuffled = latent[rng_of(1).permutation(400)]
     drawn = encoder.inverse_transform(shuffled, np.zeros(400, int), rng_of(2))
     assert_allclose(drawn.std(axis=0), X.std(axis=0), rtol=0.15)
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-def test_start_keeps_means_and_dependence_of_classes(seed):
-    rng = rng_of(seed)
-    codes = np.repeat([0, 1], [4000, 1000])
-    factor = np.array([[2.0, 0, 0], [1.5, 0.5, 0], [0, 0.3, 1]])
-    rows = rng.normal(size=(5000, 3)) @ factor.T
-    rows[codes == 1] += 3
-    latent = PCA().fit_transform(rows)
-    location, scale_tril = fit_class_gaussians(latent, codes, 2, shrinkage=0.0)
-    for c in (0, 1):
-        mine = latent[codes == c]
-        assert_allclose(location[c], mine.mean(axis=0))
-        drawn = location[c] + rng.normal(size=(4000, 3)) @ scale_tril[c].T
-        assert_allclose(spearmanr(drawn)[0], spearmanr(mine)[0], atol=0.1)
-
-
-def test_start_of_a_class_of_one_row_takes_the_pooled_covariance():
-    rng = rng_of(0)
-    latent, codes = rng.normal(size=(101, 4)), np.repeat([0, 1], [100, 1])
-    location, scale_tril = fit_class_gaussians(latent, codes, 2, shrinkage=0.0)
-    assert_allclose(location[1], latent[-1])
-    assert_allclose(scale_tril[1], scale_tril[0], atol=0.1)

@@ -122,7 +122,7 @@ def test_candidates_are_chosen_where_the_class_is_missed_and_only_there():
         drawn = {}
         for checks in (("memorization",), ("memorization", "fidelity")):
             sampler = quick(
-                sampling_strategy={"seen": 600}, max_iter=1, checks=checks, n_components=4
+                sampling_strategy={"seen": 600}, max_iter=1, checks=checks, n_modes=1
             )
             X_new, _ = sampler.fit_resample(X, y)
             drawn[checks] = X_new[sampler.is_synthetic_]

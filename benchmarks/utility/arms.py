@@ -94,8 +94,13 @@ def start(strategy, seed):
 
 
 def unchecked(strategy, seed):
-    """The same, with rows that look like copies let through."""
+    """The start, with rows that look like copies let through."""
     return start(strategy, seed).set_params(checks=())
+
+
+def one_mode(strategy, seed):
+    """The start, with one Gaussian a class."""
+    return start(strategy, seed).set_params(n_modes=1)
 
 
 def fixed(n_steps):
@@ -138,6 +143,7 @@ GENERATORS: dict[str, Callable] = {
     "arf": rival("arf"),
     "start": start,
     "unchecked": unchecked,
+    "one-mode": one_mode,
     "fixed-100": fixed(100),
     "fixed-400": fixed(400),
     "fixed-1600": fixed(1600),

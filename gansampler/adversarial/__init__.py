@@ -6,7 +6,7 @@ from .games import Game, ImagePool, SynthesisGame, TranslationGame
 from .isolation import isolated, resolve_device, single_thread
 from .networks import ConditionalMLP, Critic, ResidualGenerator
 from .objectives import OBJECTIVES, Objective
-from .training import Batch, History, Plan, Score, is_finite, train
+from .training import Batch, History, Plan, Score, clearly_below, is_finite, train
 
 __all__ = [
     "OBJECTIVES",
@@ -23,6 +23,7 @@ __all__ = [
     "SynthesisGame",
     "TranslationGame",
     "balanced_batches",
+    "clearly_below",
     "is_finite",
     "is_first",
     "isolated",

@@ -254,8 +254,8 @@ class Selection:
         return False
 
     def _fit_to_keep(self, losses: np.ndarray) -> bool:
-        beats_start = _below(losses, self.floor, standard_errors=3)
-        return beats_start and not _below(self.best, losses, standard_errors=2)
+        beats_start = clearly_below(losses, self.floor, standard_errors=3)
+        return beats_start and not clearly_below(self.best, losses)
 
     def _note(self, step: int, losses: np.ndarray | None) -> None:
         self.history.score_steps.append(step)
@@ -305,7 +305,10 @@ def is_finite(module: nn.Module) -> bool:
     return all(bool(value.isfinite().all()) for value in module.parameters())
 
 
-def _below(losses: np.ndarray, others: np.ndarray, *, standard_errors: float) -> bool:
+def clearly_below(
+    losses: np.ndarray, others: np.ndarray, *, standard_errors: float = 2
+) -> bool:
+    """Whether paired losses of held-out rows are lower, by so many standard errors."""
     difference = losses - others
     if len(difference) < 2:
         return False

@@ -26,6 +26,7 @@ def add_parser(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Oversample, and cross-validate with and without."""
     from imblearn.pipeline import Pipeline
+    from sklearn.base import clone
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import RepeatedStratifiedKFold, cross_validate
@@ -39,11 +40,13 @@ def run(arguments: argparse.Namespace) -> int:
     print(bunch.DESCR)
     print(f"\n{len(X)} patients, {X.shape[1]} features")
 
-    sampler = GANOverSampler(random_state=arguments.seed)
+    sampler: Any = GANOverSampler(random_state=arguments.seed)
     _, y_new = sampler.fit_resample(X, y)
     print(counts("before", y), counts("after", y_new), sep="\n")
     for label, rate in sampler.acceptance_rate_.items():
         print(f"class {label}: {rate:.0%} of the drawn rows passed the copy check")
+    for label, verdict in sampler.diagnosis_.verdicts_.items():
+        print(f"class {label}: the synthetic rows are judged {verdict}")
     print(_training_story(sampler.gan_))
 
     folds = RepeatedStratifiedKFold(
@@ -57,11 +60,13 @@ def run(arguments: argparse.Namespace) -> int:
         "logistic regression": LogisticRegression(C=0.01, max_iter=5000),
         "random forest": RandomForestClassifier(200, random_state=arguments.seed),
     }
+    # The diagnosis changes no row; in every fold it would say what was said above.
+    in_folds = clone(sampler).set_params(checks=("memorization", "fidelity"))
     arms: dict[str, Any] = {
         "no resampling": "passthrough",
-        "GANOverSampler": GANOverSampler(random_state=arguments.seed),
-        "GANOverSampler, 4 x the rows": GANOverSampler(
-            target_prior="uniform", target_size=4.0, random_state=arguments.seed
+        "GANOverSampler": in_folds,
+        "GANOverSampler, 4 x the rows": clone(in_folds).set_params(
+            target_prior="uniform", target_size=4.0
         ),
     }
     for name, classifier in classifiers.items():

@@ -19,7 +19,7 @@ from sklearn.cluster import KMeans
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .._start import fit_class_gaussians
+from .._start import fit_start
 from ._scaling import reach, signed_distance
 
 BLOCKS = 24
@@ -279,15 +279,13 @@ class FieldStart(nn.Module):
         left, size, right = np.linalg.svd(columns - mean, full_matrices=False)
         k = self.n_latent
         latent = left[:, :k] * size[:k]
-        location, scale_tril = fit_class_gaussians(
-            latent, codes, len(self.location), shrinkage
-        )
+        start = fit_start(latent, codes, len(self.location), shrinkage)
         learned = {
             "mean": mean,
             "components": right[:k],
             "bounds": [columns.min(axis=0), columns.max(axis=0)],
-            "location": location,
-            "scale_tril": scale_tril,
+            "location": start.location,
+            "scale_tril": start.scale_tril,
         }
         for name, value in learned.items():
             getattr(self, name).copy_(torch.as_tensor(np.asarray(value)))
