@@ -72,8 +72,8 @@ class GANOverSampler(BaseGANOverSampler):
         "auto" takes those of DataFrames whose dtype is category, string, object or bool,
         and of arrays of objects those that hold no numbers.
     shrinkage : float, default=0.5
-        Weight of the pooled within-class covariance in that of a class of many rows, in
-        [0, 1]; it grows as the class gets smaller, and is 1 below 6 rows.
+        Weight of the pooled within-class covariance in that of a class, in [0, 1]; it falls
+        where rows outnumber columns, grows as a class gets smaller, and is 1 below 6 rows.
     n_components : int, default=32
         Number of leading principal components that the game is played on.
     hidden_layer_sizes : tuple of int, default=(128, 128, 128)

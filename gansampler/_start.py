@@ -13,14 +13,12 @@ MIN_CLASS_ROWS = 6
 """Classes with fewer rows take the covariance of all classes together."""
 
 PRIOR_ROWS = 20
-"""How many rows of a class the pooled covariance counts for, beside its own.
+"""How many rows of a class the pooled covariance counts for, beside its own; as many as
+there are components, if those are fewer.
 
 The covariance of few rows spans only those rows: draws from it lie between them and look
 like copies.
 """
-
-FEW_ROWS = 10
-"""Rows for each component, from which on the pooled covariance is less and less needed."""
 
 RIDGE = 0.1
 """Weight of the overall covariance in that of every class, where components are as many
@@ -196,9 +194,9 @@ def fit_start(
 ) -> Start:
     """Fit location and shrunk covariance of the modes of every class.
 
-    The covariance of a class of n rows has weight (1 - shrinkage) n / (n + 20) beside
-    the pooled within-class covariance (regularized discriminant analysis, Friedman 1989),
-    where `shrinkage` falls with k / n beyond 10 rows a component; so has that of a mode
+    The covariance of a class of n rows has weight (1 - s) n / (n + min(20, k)) beside the
+    pooled within-class covariance (regularized discriminant analysis, Friedman 1989), where
+    s is `shrinkage`, times k / n where rows outnumber components; so has that of a mode
     beside its class's. All are shrunk a little toward the overall covariance, which is
     diagonal.
 
@@ -210,7 +208,7 @@ def fit_start(
         Class of each row, in 0 .. n_classes - 1.
     n_classes : int
     shrinkage : float in [0, 1]
-        Weight of the pooled covariance in that of a class of a few rows a component.
+        Weight of the pooled covariance in that of a class of many rows and more components.
     memberships : list of ndarray of shape (n_rows, n_modes), default=None
         For each class, the shares of its rows in its modes; None is one mode a class.
 
@@ -257,6 +255,6 @@ def _shrunk(
     """Covariance of n rows around their means, shrunk toward another."""
     if n < MIN_CLASS_ROWS:
         return toward
-    shrinkage *= min(1.0, FEW_ROWS * len(toward) / n)
-    trust = (1 - shrinkage) * n / (n + PRIOR_ROWS)
+    k = len(toward)
+    trust = (1 - shrinkage * min(1.0, k / n)) * n / (n + min(PRIOR_ROWS, k))
     return trust * scatter / max(n - n_means, 1) + (1 - trust) * toward
