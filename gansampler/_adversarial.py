@@ -16,12 +16,15 @@ from ._checkpoint import Checkpoint
 from .adversarial import (
     OBJECTIVES,
     Batch,
+    CUDAGraph,
     Game,
     History,
     Plan,
+    Recorder,
     Score,
     is_finite,
     is_first,
+    n_processes,
     together,
     train,
 )
@@ -56,6 +59,7 @@ class AdversarialEstimator(BaseEstimator):
         plan: Plan,
         score: Score | None,
         checkpoint: Checkpoint | None,
+        recorder: Recorder | None = None,
     ) -> History:
         """Play the game under a progress bar, with other processes if there are any."""
         device = next(game.generator.parameters()).device
@@ -75,6 +79,7 @@ class AdversarialEstimator(BaseEstimator):
                     score=score,
                     callback=lambda step, _: bar.update(step - bar.n),
                     checkpoint=checkpoint,
+                    recorder=recorder,
                 )
             except torch.cuda.OutOfMemoryError as error:
                 raise MemoryError(self._too_large(game, device)) from error
@@ -110,6 +115,17 @@ class AdversarialEstimator(BaseEstimator):
         self.start_used_ = history.best_step == 0
         self.loss_curve_ = history.losses.get("critic", [])
         self.validation_scores_ = history.scores
+
+
+def recorder_for(device: torch.device) -> Recorder | None:
+    """What records the steps of small networks: CUDA graphs, where they are asked for.
+
+    By GANSAMPLER_CUDA_GRAPHS=1 in the environment, on one GPU; see benchmarks/gpu.md.
+    """
+    asked_for = os.environ.get("GANSAMPLER_CUDA_GRAPHS") == "1"
+    if asked_for and device.type == "cuda" and n_processes() == 1:
+        return CUDAGraph()
+    return None
 
 
 def check_resumable(estimator: Any) -> None:

@@ -23,7 +23,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ._adversarial import check_resumable
+from ._adversarial import check_resumable, recorder_for
 from ._checkpoint import Checkpoint
 from ._conditional import ConditionalGenerator
 from ._encoding import TableEncoder
@@ -96,8 +96,8 @@ class TabularGAN(ConditionalGenerator):
         DataFrames whose dtype is category, string, object or bool, and of arrays of
         objects those that hold no numbers.
     shrinkage : float, default=0.5
-        Weight of the pooled within-class covariance in that of a class of many rows, in
-        [0, 1]; it grows as the class gets smaller, and is 1 below 6 rows.
+        Weight of the pooled within-class covariance in that of a class, in [0, 1]; it falls
+        where rows outnumber columns, grows as a class gets smaller, and is 1 below 6 rows.
     n_components : int, default=32
         Number of leading principal components that the game is played on.
     hidden_layer_sizes : tuple of int, default=(128, 128, 128)
@@ -574,7 +574,7 @@ class TabularGAN(ConditionalGenerator):
             score_every=int(np.clip(kept.sum() / ROWS_PER_STEP, 20, 50)),
             n_iter_no_change=self.n_iter_no_change,
         )
-        history = self._train(game, batches, plan, score, checkpoint)
+        history = self._train(game, batches, plan, score, checkpoint, recorder_for(device))
         several = self._modes_win(latent[kept], codes[kept], history, game, score, rng)
         if several:
             history.best_step = 0

@@ -6,11 +6,13 @@ from .games import Game, ImagePool, SynthesisGame, TranslationGame
 from .isolation import isolated, resolve_device, single_thread
 from .networks import ConditionalMLP, Critic, ResidualGenerator
 from .objectives import OBJECTIVES, Objective
+from .recording import CUDAGraph, Recorder
 from .training import Batch, History, Plan, Score, clearly_below, is_finite, train
 
 __all__ = [
     "OBJECTIVES",
     "Batch",
+    "CUDAGraph",
     "ConditionalMLP",
     "Critic",
     "Game",
@@ -18,6 +20,7 @@ __all__ = [
     "ImagePool",
     "Objective",
     "Plan",
+    "Recorder",
     "ResidualGenerator",
     "Score",
     "SynthesisGame",

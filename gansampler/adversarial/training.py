@@ -15,6 +15,10 @@ from torch import Tensor, nn
 from .distributed import agreed, average_, is_first, start_alike
 from .games import Game, Losses
 from .isolation import get_rng_states, set_rng_states
+from .recording import RecordedStep, Recorder
+
+READ_AT_ONCE = 100
+"""Steps whose losses are read from the device together, at most."""
 
 Batch = tuple[Tensor, Tensor]
 Score = Callable[[nn.Module], np.ndarray | None]
@@ -51,6 +55,10 @@ class Plan:
         """Of both players at a step, counted from 1."""
         return self.learning_rate * min(1.0, 2 * (1 - (step - 1) / self.max_iter))
 
+    def share_of_newest_at(self, step: int) -> float:
+        """Weight that the generator of a step has in the running average."""
+        return 1 - 0.5 ** (1 / max(self.average_half_life * step, 1.0))
+
 
 @dataclass
 class History:
@@ -62,15 +70,30 @@ class History:
     best_step: int = 0
     n_iter: int = 0
 
+    def __post_init__(self) -> None:
+        self._unread: list[Losses] = []
+
     def as_dict(self) -> dict[str, Any]:
         """As plain data."""
+        self.read()
         return dataclasses.asdict(self)
 
     def record(self, step: int, losses: Losses) -> None:
-        """Note the losses of a step."""
+        """Note the losses of a step, without waiting for the device to have them."""
         self.n_iter = step
-        for name, value in losses.items():
-            self.losses.setdefault(name, []).append(float(value))
+        self._unread.append(losses)
+        if len(self._unread) == READ_AT_ONCE:
+            self.read()
+
+    def read(self) -> None:
+        """Wait for the losses that were noted."""
+        if not self._unread:
+            return
+        names = list(self._unread[0])
+        rows = torch.stack([torch.stack([*noted.values()]) for noted in self._unread])
+        for name, values in zip(names, rows.T.tolist(), strict=True):
+            self.losses.setdefault(name, []).extend(values)
+        self._unread.clear()
 
 
 def train(
@@ -81,6 +104,7 @@ def train(
     score: Score | None = None,
     callback: Callable[[int, History], object] | None = None,
     checkpoint: Checkpoint | None = None,
+    recorder: Recorder | None = None,
 ) -> History:
     """Play a game and leave its best generator, averaged over steps, in the game.
 
@@ -98,22 +122,30 @@ def train(
         and later steps are compared, or to None where it is not fit to be kept. Without
         `score` the last step is kept.
     callback : callable, default=None
-        Called with (step, history) after each step.
+        Called with (step, history) after each step; `history.read()` makes sure of its
+        losses.
     checkpoint : Checkpoint, default=None
         Offered the state after each step; a training whose state it holds goes on from
         there, to the same end.
+    recorder : Recorder, default=None
+        Records a step and replays it: CUDA graphs. Only for games and batches that draw
+        and compute on the device alone.
     """
     start_alike(game.parts().values())
-    players = (game.critic, game.generator)
     device = next(game.generator.parameters()).device
+    # Tensors, so that a recorded step follows them.
+    learning_rate = torch.tensor(plan.learning_rate, device=device)
+    share_of_newest = torch.ones((), device=device)
     critic_optimizer, generator_optimizer = (
         torch.optim.Adam(
             player.parameters(),
-            lr=plan.learning_rate,
+            lr=learning_rate,
             betas=plan.betas,
-            fused=device.type != "mps",  # which had none before torch 2.5
+            fused=device.type != "mps",
+            foreach=False if device.type == "mps" else None,
+            capturable=recorder is not None,
         )
-        for player in players
+        for player in (game.critic, game.generator)
     )
     average = copy.deepcopy(game.generator).requires_grad_(False)
     history = History()
@@ -122,13 +154,18 @@ def train(
     if checkpoint is not None:
         state.restore(agreed(checkpoint.load()))
 
-    for step in range(history.n_iter + 1, plan.max_iter + 1):
-        for optimizer in (critic_optimizer, generator_optimizer):
-            optimizer.param_groups[0]["lr"] = plan.learning_rate_at(step)
+    def play() -> Losses:
         for _ in range(plan.n_critic):
             losses = _critic_step(game, next(batches), critic_optimizer)
         losses |= _descend(game.generator_loss(next(batches)), generator_optimizer)
-        _update_average(average, game.generator, plan.average_half_life * step)
+        _update_average(average, game.generator, share_of_newest)
+        return losses
+
+    play_step = play if recorder is None else RecordedStep(play, recorder)
+    for step in range(history.n_iter + 1, plan.max_iter + 1):
+        learning_rate.fill_(plan.learning_rate_at(step))
+        share_of_newest.fill_(plan.share_of_newest_at(step))
+        losses = play_step()
         history.record(step, losses)
         if callback is not None:
             callback(step, history)
@@ -138,6 +175,7 @@ def train(
             checkpoint.save(state.as_dict)
 
     selection.restore(game)
+    history.read()
     return history
 
 
@@ -159,11 +197,10 @@ def _descend(losses: Losses, optimizer: torch.optim.Optimizer) -> Losses:
 
 
 @torch.no_grad()
-def _update_average(average: nn.Module, current: nn.Module, half_life: float) -> None:
+def _update_average(average: nn.Module, current: nn.Module, share: Tensor) -> None:
     """Exponential average of parameters; buffers are copied."""
-    keep = 0.5 ** (1 / max(half_life, 1.0))
     for mean, value in zip(average.parameters(), current.parameters(), strict=True):
-        mean.lerp_(value, 1 - keep)
+        mean.lerp_(value, share.to(mean.dtype))
     for buffer, state in zip(average.buffers(), current.buffers(), strict=True):
         buffer.copy_(state)
 
@@ -202,7 +239,10 @@ class TrainingState:
             module.load_state_dict(state[name])
         for name, optimizer in self.optimizers.items():
             moments = {int(i): moment for i, moment in state[f"{name} optimizer"].items()}
+            learning_rate = optimizer.param_groups[0]["lr"]
             optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
+            # Not the copy of it that was just made.
+            optimizer.param_groups[0]["lr"] = learning_rate
         self.selection.load(state["selection"])
         set_rng_states(self.device, list(state["rng"].values()))
 

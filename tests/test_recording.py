@@ -1,0 +1,136 @@
+"""Steps that are recorded and replayed, with a recorder of what the CPU does."""
+
+from contextlib import contextmanager, nullcontext
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from gansampler import _adversarial
+from gansampler.adversarial import (
+    OBJECTIVES,
+    Critic,
+    Plan,
+    ResidualGenerator,
+    SynthesisGame,
+    balanced_batches,
+    train,
+)
+from gansampler.adversarial.recording import WARM_UP, RecordedStep
+
+WAITS = {"_local_scalar_dense", "nonzero", "_unique2", "masked_select", "is_nonzero"}
+"""Operations that wait for the device to know a number or a shape."""
+
+
+class Tape(TorchDispatchMode):
+    """What a CUDA graph does, on the CPU.
+
+    Every operation is done again on the tensors it was done on, and its result is written
+    to where it was; Python is not asked again. Unlike a graph, a tape does what it records.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.done, self.was_just_recorded = [], False
+
+    def aside(self):
+        return nullcontext()
+
+    @contextmanager
+    def recording(self):
+        with self:
+            yield
+        self.was_just_recorded = True
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        result = operation(*args, **(kwargs or {}))
+        self.done.append((operation, args, kwargs or {}, result))
+        return result
+
+    def replay(self):
+        if self.was_just_recorded:
+            self.was_just_recorded = False
+            return
+        with torch._C._AutoDispatchBelowAutograd():
+            for operation, args, kwargs, result in self.done:
+                again = operation(*args, **kwargs)
+                for old, new in zip(tree_leaves(result), tree_leaves(again), strict=True):
+                    if isinstance(old, torch.Tensor) and old.data_ptr() != new.data_ptr():
+                        old.copy_(new)
+
+
+def played(objective, recorder, n_critic=2, max_iter=12, score=None):
+    torch.manual_seed(0)
+    game = SynthesisGame(
+        ResidualGenerator(
+            location=torch.zeros(2, 3),
+            scale_tril=torch.eye(3).repeat(2, 1, 1),
+            learned=torch.ones(2),
+            hidden_layer_sizes=(16, 16),
+        ),
+        Critic(in_features=3, n_classes=2, hidden_layer_sizes=(16, 16)),
+        OBJECTIVES[objective],
+    )
+    batches = balanced_batches(torch.randn(40, 3) + 1, torch.arange(40) % 2, 16)
+    plan = Plan(max_iter=max_iter, n_critic=n_critic, learning_rate=0.01)
+    history = train(game, batches, plan, score=score, recorder=recorder)
+    weights = [*game.generator.parameters(), *game.critic.parameters()]
+    return torch.cat([weight.detach().flatten() for weight in weights]), history
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("n_critic", [1, 3])
+def test_a_replayed_training_ends_as_one_that_was_not_recorded(objective, n_critic):
+    # so nothing of a step is left behind in Python: neither batches nor the learning rate
+    tape = Tape()
+    weights, history = played(objective, tape, n_critic)
+    expected, plain = played(objective, None, n_critic)
+    assert torch.equal(weights, expected)
+    assert history == plain and history.n_iter == 12
+    assert tape.done and not tape.was_just_recorded
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_no_step_waits_for_the_device(objective):
+    tape = Tape()
+    played(objective, tape)
+    done = {operation._schema.name.removeprefix("aten::") for operation, *_ in tape.done}
+    assert len(done) > 20
+    assert not done & WAITS
+
+
+def test_losses_are_not_read_at_every_step(monkeypatch):
+    reads = []
+    read = _adversarial.History.read
+    monkeypatch.setattr(
+        _adversarial.History, "read", lambda self: (reads.append(self.n_iter), read(self))
+    )
+    _, history = played("wasserstein-gp", None, max_iter=250)
+    assert reads == [100, 200, 250]
+    assert [len(values) for values in history.losses.values()] == [250] * 3
+
+
+def test_a_step_is_recorded_once_and_its_losses_are_copies():
+    calls, total = [], torch.zeros(())
+
+    def step():
+        calls.append(1)
+        total.add_(1)
+        return {"total": total}
+
+    recorded = RecordedStep(step, Tape())
+    losses = [recorded() for _ in range(WARM_UP + 5)]
+    assert len(calls) == WARM_UP + 1
+    assert [float(loss["total"]) for loss in losses[WARM_UP:]] == [4, 5, 6, 7, 8]
+
+
+def test_steps_are_recorded_on_a_gpu_where_that_is_asked_for(monkeypatch):
+    monkeypatch.setattr(_adversarial, "CUDAGraph", Tape)
+    gpu, cpu = torch.device("cuda"), torch.device("cpu")
+    assert _adversarial.recorder_for(gpu) is None
+    monkeypatch.setenv("GANSAMPLER_CUDA_GRAPHS", "1")
+    assert isinstance(_adversarial.recorder_for(gpu), Tape)
+    assert _adversarial.recorder_for(cpu) is None
+    monkeypatch.setattr(_adversarial, "n_processes", lambda: 2)
+    assert _adversarial.recorder_for(gpu) is None
