@@ -74,19 +74,18 @@ class NormalScores:
         `BEYOND` at most, so that no row from outside passes for a copy of an extreme one.
         """
         grid = np.linspace(0, self.n_rows_ - 1, len(self.quantiles_))
-        scores = np.empty(X.shape)
+        X = X.astype(np.float64)
+        ranks = np.empty(X.shape)
         for j, quantiles in enumerate(self.quantiles_.T):
-            column = X[:, j].astype(np.float64)
-            from_left = np.interp(column, quantiles, grid)
-            from_right = np.interp(-column, -quantiles[::-1], -grid[::-1])
-            ranks = (from_left - from_right) / 2
-            scores[:, j] = self._to_scores(ranks) + self._beyond(column, quantiles)
-        return scores
+            from_left = np.interp(X[:, j], quantiles, grid)
+            from_right = np.interp(-X[:, j], -quantiles[::-1], -grid[::-1])
+            ranks[:, j] = (from_left - from_right) / 2
+        return self._to_scores(ranks) + self._beyond(X)
 
-    def _beyond(self, column: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
-        """How far numbers lie outside the range of a column, in normal scores."""
-        lowest, highest = quantiles[0], quantiles[-1]
-        excess = column - np.clip(column, lowest, highest)
+    def _beyond(self, X: np.ndarray) -> np.ndarray:
+        """How far numbers lie outside the ranges of their columns, in normal scores."""
+        lowest, highest = self.quantiles_[0], self.quantiles_[-1]
+        excess = X - np.clip(X, lowest, highest)
         if not excess.any():
             return excess
         spread = 2 * self._to_scores(np.array(self.n_rows_ - 1.0))

@@ -52,8 +52,8 @@ from .adversarial import (
 REFERENCE_DRAWS = 2000
 """Rows of each class drawn to learn when a category is to be chosen."""
 
-ROWS_PER_STEP = 40
-"""Training rows for each step between two scores: many rows are worth more patience."""
+SCORE_EVERY = ([150, 300, 800, 2000], [10, 20, 20, 50])
+"""Steps from one score to the next, by training rows: many rows are worth more patience."""
 
 MAX_ROWS = 100_000
 """Rows that a fit looks at, at most: beyond, quantiles, components and start change little,
@@ -118,8 +118,8 @@ class TabularGAN(ConditionalGenerator):
         is fitted anew on all rows.
     n_iter_no_change : int, default=10
         Training stops after this many scores in a row that do not clearly beat the start
-        or are clearly worse than the best. Up to 1,000 rows one is taken every 20 steps,
-        then more rarely.
+        or are clearly worse than the best. One is taken every 10 steps on small tables,
+        every 50 on large ones, and more rarely in a long training.
     copy_alpha : float or None, default=0.1
         Steps at which clearly more than this share of draws fails the copy check are not
         kept. None switches the check off.
@@ -571,7 +571,7 @@ class TabularGAN(ConditionalGenerator):
             max_iter=self.max_iter,
             n_critic=self.n_critic,
             learning_rate=self.learning_rate_init,
-            score_every=int(np.clip(kept.sum() / ROWS_PER_STEP, 20, 50)),
+            score_every=int(np.interp(kept.sum(), *SCORE_EVERY)),
             n_iter_no_change=self.n_iter_no_change,
         )
         history = self._train(game, batches, plan, score, checkpoint, recorder_for(device))
