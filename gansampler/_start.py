@@ -177,7 +177,6 @@ def _fitted(rows: np.ndarray, n_modes: int, seed: int) -> GaussianMixture:
         n_modes,
         covariance_type="tied",
         reg_covar=1e-3,
-        n_init=3,
         random_state=seed,
     )
     with warnings.catch_warnings():
