@@ -1,7 +1,8 @@
 """Categories, missing values and piles as columns of finite numbers, and back.
 
 Every category but the most common one of its column becomes an indicator column, as do
-"missing" and the value, zero say, that many rows of an otherwise continuous column share.
+"missing", the rarer of two numbers in a column that has no other, and the value, zero say,
+that many rows of an otherwise continuous column share.
 What is drawn for an indicator is a score; the rows with the highest scores get what it
 stands for. How many those are is learned for every class, so categories, gaps and piles
 come as often as they do in the class, and with the values in other columns they go with.
@@ -34,7 +35,7 @@ class MixedColumns:
     categorical : sequence of int
         Columns that hold codes of categories.
     with_piles : bool
-        Whether piles get indicators.
+        Whether piles, and columns of two numbers, get indicators.
 
     Attributes
     ----------
@@ -69,12 +70,15 @@ class MixedColumns:
     def fit(self, X: np.ndarray) -> MixedColumns:
         """Learn the categories of X, shape (n, d), and which columns have gaps or piles."""
         self.n_columns_ = X.shape[1]
-        self.numeric_ = np.setdiff1d(np.arange(X.shape[1]), self.categorical)
+        categorical = self.categorical
+        if self.with_piles and len(X) > MIN_OTHERS:
+            categorical = np.union1d(categorical, _two_valued(X))
+        self.numeric_ = np.setdiff1d(np.arange(X.shape[1]), categorical)
         self.base_ = np.full(X.shape[1], np.nan)
         self.pile_ = np.full(len(self.numeric_), np.nan)
         self.fill_ = np.zeros(len(self.numeric_))
         pairs = []
-        for j in self.categorical:
+        for j in categorical:
             levels, counts = np.unique(X[:, j], return_counts=True)
             *rare, self.base_[j] = levels[np.argsort(counts, kind="stable")]
             pairs += [(j, level) for level in rare]
@@ -186,6 +190,13 @@ class MixedColumns:
             if k == 0 or j != self.column_[k - 1]:
                 is_left = np.ones(len(scores), dtype=bool)
             yield k, scores[:, first + k], is_left
+
+
+def _two_valued(X: np.ndarray) -> np.ndarray:
+    """Columns with two numbers, not counting gaps."""
+    low, high = np.fmin.reduce(X), np.fmax.reduce(X)
+    is_one_of_two = (X == low) | (X == high) | np.isnan(X)
+    return np.flatnonzero(is_one_of_two.all(axis=0) & (low < high))
 
 
 def _pile(rows: np.ndarray) -> tuple[float, int]:

@@ -6,8 +6,9 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.testing import assert_allclose
 from scipy import sparse
-from scipy.stats import chisquare
+from scipy.stats import chisquare, spearmanr
 
 from gansampler import GANOverSampler, TabularGAN, diagnose
 from gansampler._encoding import NormalScores
@@ -335,6 +336,25 @@ def test_fractions_of_a_class_are_met_whatever_the_scores():
     back = columns.inverse_transform(scores, scores, np.zeros(4000, int))
     counts = [(back == level).sum() for level in (0, 1, 2)] + [np.isnan(back).sum()]
     assert counts == [2000, 1200, 600, 200]
+
+
+def test_numbers_of_two_values_come_as_often_as_in_the_class():
+    rng = np.random.default_rng(0)
+    share = np.array([[0.9, 0.1, 0.5], [0.05, 0.6, 0.5]])
+    y = np.repeat([0, 1], [150, 40])
+    answers = np.where(rng.random((190, 3)) < share[y], 2.5, -1.0)
+    X = np.column_stack([answers, rng.normal(size=190) + 3 * answers[:, 2]])
+    drawn, y_drawn = (
+        TabularGAN(max_iter=0, random_state=0).fit(X, y).sample(4000, prior="uniform")
+    )
+    for c in (0, 1):
+        assert_allclose(
+            (drawn[y_drawn == c, :3] == 2.5).mean(axis=0),
+            (answers[y == c] == 2.5).mean(axis=0),
+            atol=0.03,
+        )
+    assert set(np.unique(drawn[:, :3])) == {-1.0, 2.5}
+    assert spearmanr(drawn[:, 2], drawn[:, 3])[0] > 0.7
 
 
 def test_a_pile_and_the_other_values_have_correlations_of_their_own():
