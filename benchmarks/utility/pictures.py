@@ -106,6 +106,8 @@ def doses(c, per_unit: Callable, path: Path) -> None:
     """Gains in AUC and corrected log-loss, by rows added and by target prior."""
     parsed = {arm: DOSE.fullmatch(arm).groupdict() for arm in c.arms}
     arms = pd.DataFrame(parsed).T.fillna({"extra": 0, "prior": 0.5})
+    if not arms["generator"].duplicated().any():
+        return
     arms[["extra", "prior"]] = arms[["extra", "prior"]].astype(float)
     axes_of = {
         "majority added, as a multiple": ("extra", arms[arms["prior"] == 0.5], "generator"),
