@@ -137,9 +137,8 @@ class ClassModes:
     def _mixture(
         self, rows: np.ndarray, rng: np.random.RandomState
     ) -> GaussianMixture | None:
-        most = min(len(rows) // MIN_MODE_ROWS, MAX_MODES)
-        if self.n_modes != "auto":
-            most = min(len(rows) // MIN_MODE_ROWS, int(self.n_modes))
+        limit = MAX_MODES if self.n_modes == "auto" else int(self.n_modes)
+        most = min(len(rows) // MIN_MODE_ROWS, limit)
         if most < 2:
             return None
         rows = rows[:, : len(rows) // ROWS_PER_COMPONENT]

@@ -87,8 +87,8 @@ class TabularGAN(ConditionalGenerator):
         Where the generator starts: the class-conditional Gaussian copula, or a standard
         normal that knows nothing of classes and dependence.
     n_modes : int or "auto", default="auto"
-        Gaussians that a class is drawn from where the start is kept, as long as each has
-        10 rows. "auto" takes up to 16, by Schwarz's criterion (BIC) on the leading
+        Gaussians that a class is drawn from where the start is kept, as long as there are
+        10 rows for each. "auto" takes up to 16, by Schwarz's criterion (BIC) on the leading
         components. More than one are taken only if held-out rows, where there are any, do
         not speak against them, and are not what the game starts from.
     categorical_features : "auto" or array-like, default="auto"
@@ -523,7 +523,7 @@ class TabularGAN(ConditionalGenerator):
     ) -> bool:
         """Train on the leading components, scaled to one, of the rows not held out.
 
-        Returns whether what is kept is a start of several modes a class.
+        Returns whether the start is kept, and may have several modes a class.
         """
         r = min(self.n_components, latent.shape[1])
         spread = latent[:, :r].std(axis=0)
@@ -593,10 +593,11 @@ class TabularGAN(ConditionalGenerator):
         score: HeldOutScore | None,
         rng: np.random.RandomState,
     ) -> bool:
-        """Whether a start of several modes does better than one of one, and than the game.
+        """Whether a start of several modes is to be taken, if classes have them.
 
         Where the start would be kept, held-out rows must not speak against its modes;
-        where a step of the game would, they must speak for them.
+        where a step of the game would, they must speak for them. Without a game, and so
+        without held-out rows, BIC alone decides.
         """
         if self.start == "normal":
             return False
