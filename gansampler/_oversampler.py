@@ -266,7 +266,7 @@ class GANOverSampler(BaseGANOverSampler):
         labels: Any = y
         if is_polars(y):
             labels = labels.to_numpy()
-        n_missing = int(np.sum(pd.isna(labels)))
+        n_missing = int(np.asarray(pd.isna(labels)).sum())
         if n_missing:
             raise ValueError(
                 f"Input y contains NaN in {n_missing} rows; drop or label them."
