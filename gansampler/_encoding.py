@@ -1,10 +1,10 @@
 """From a table to the latent space the generator works in, and back.
 
-Columns become normal scores (so marginals and ranges hold by construction), normal
-scores become principal components (so the cost of training depends on the rank of the
-table, not on its number of columns). Distances in the latent space are distances between
-normal scores, of the rows of the table and of rows drawn in that space; other rows are
-projected onto it.
+Columns become normal scores of smoothed ranks (so marginals and ranges hold by
+construction), normal scores become principal components (so the cost of training depends
+on the rank of the table, not on its number of columns). Distances in the latent space are
+distances between normal scores, of the rows of the table and of rows drawn in that space;
+other rows are projected onto it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,17 @@ MAX_COMPONENTS = 1000
 BEYOND = 10.0
 """Scores that rows from outside the range of a column can go beyond its extremes."""
 
+BANDWIDTH = 1.59
+"""Of a kernel for a distribution function, in spreads times n ** (-1 / 3): the best one for
+normal columns (Azzalini 1981)."""
+
+MIN_CLASS_ROWS = 6
+"""Classes with fewer rows have no say in its width."""
+
+FAR, NEAR = 1e3, 1e-6
+"""In spreads: values farther than this from the median are all as far, and windows no wider
+than this are left out. Both keep rounding out of the sums."""
+
 
 class NormalScores:
     """Normal scores of every column, and back by interpolating observed quantiles.
@@ -35,6 +46,8 @@ class NormalScores:
     ----------
     quantiles_ : ndarray of shape (n_quantiles, n_features)
         Observed values at evenly spaced ranks: all of them up to `MAX_QUANTILES` rows.
+    ranks_ : ndarray of shape (n_quantiles, n_features)
+        The rank that stands for each, from 0 to n - 1: its own, or a smoothed one.
     is_integer_, is_discrete_ : ndarray of bool, shape (n_features,)
         Columns of whole numbers, which come back rounded; columns of few distinct values
         (at most two, or a tenth of the rows), which come back as observed values only.
@@ -50,6 +63,8 @@ class NormalScores:
         ranks = np.linspace(0, n - 1, min(n, MAX_QUANTILES)).round().astype(int)
         self.n_rows_ = n
         self.quantiles_ = np.empty((len(ranks), d))
+        evenly = np.linspace(0, n - 1, len(ranks))
+        self.ranks_ = np.broadcast_to(evenly[:, None], self.quantiles_.shape)
         self.is_integer_, self.is_discrete_ = np.empty((2, d), dtype=bool)
         shuffled = rng.permutation(n)
         score_of_rank = self._to_scores(np.arange(n))
@@ -67,18 +82,48 @@ class NormalScores:
             scores[by_rank, j] = score_of_rank if n_distinct > 1 else 0.0
         return scores
 
+    def smooth(self, X: np.ndarray, scores: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """Smooth the ranks of columns of many values; return the scores that follow.
+
+        Ranks know no gaps: values on either side of one are neighbours, and a generator
+        that is off by little jumps across. In a smoothed distribution function gaps keep
+        some of their width; and it is nearer to that of the population than the steps of
+        a sample are.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, n_features)
+        scores : ndarray of shape (n, n_features)
+            Those that `fit_transform` gave; among ties in any order.
+        codes : ndarray of int, shape (n,)
+            Class of each row. The narrowest class sets the width of the kernel, so that
+            classes far from each other keep their shapes.
+        """
+        spreads = _least_spreads(X, codes)
+        smooth = scores.copy()
+        evenly = self.ranks_[:, 0]
+        step = evenly[-1] / (len(evenly) - 1)
+        self.ranks_ = self.ranks_.copy()
+        for j in np.flatnonzero(~self.is_discrete_):
+            places = _smoothed_places(self.quantiles_[:, j], spreads[j], self.n_rows_)
+            self.ranks_[:, j] = step * places
+            raw = ndtr(scores[:, j]) * self.n_rows_ - 0.5
+            smooth[:, j] = self._to_scores(np.interp(raw, evenly, self.ranks_[:, j]))
+        return smooth
+
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Scores of any rows; tied values get the middle of their ranks.
 
         Beyond the range the scores go on at the slope they have over the whole of it, by
         `BEYOND` at most, so that no row from outside passes for a copy of an extreme one.
         """
-        grid = np.linspace(0, self.n_rows_ - 1, len(self.quantiles_))
         X = X.astype(np.float64)
         ranks = np.empty(X.shape)
-        for j, quantiles in enumerate(self.quantiles_.T):
-            from_left = np.interp(X[:, j], quantiles, grid)
-            from_right = np.interp(-X[:, j], -quantiles[::-1], -grid[::-1])
+        for j, (quantiles, at) in enumerate(
+            zip(self.quantiles_.T, self.ranks_.T, strict=True)
+        ):
+            from_left = np.interp(X[:, j], quantiles, at)
+            from_right = np.interp(-X[:, j], -quantiles[::-1], -at[::-1])
             ranks[:, j] = (from_left - from_right) / 2
         return self._to_scores(ranks) + self._beyond(X)
 
@@ -96,10 +141,10 @@ class NormalScores:
     def inverse_transform(self, scores: np.ndarray) -> np.ndarray:
         """Values in the range of each column, between neighbouring quantiles."""
         n, q = self.n_rows_, len(self.quantiles_)
-        X = np.empty(scores.shape)
+        X, places = np.empty(scores.shape), np.arange(q)
         for j, quantiles in enumerate(self.quantiles_.T):
             rank = np.clip(ndtr(scores[:, j]) * n - 0.5, 0, n - 1)
-            position = rank * ((q - 1) / max(n - 1, 1))
+            position = np.interp(rank, self.ranks_[:, j], places)
             if self.is_discrete_[j]:
                 position = np.rint(position)
             below = np.minimum(position.astype(int), max(q - 2, 0))
@@ -120,8 +165,47 @@ class NormalScores:
         coarse = copy.copy(self)
         n = len(self.quantiles_)
         kept = np.unique(np.linspace(0, n - 1, min(n, n_quantiles)).round().astype(int))
-        coarse.quantiles_ = self.quantiles_[kept]
+        coarse.quantiles_, coarse.ranks_ = self.quantiles_[kept], self.ranks_[kept]
         return coarse
+
+
+def _least_spreads(X: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Spread of each column in the class where it is least; inf where it overflows."""
+    classes = np.flatnonzero(np.bincount(codes) >= MIN_CLASS_ROWS)
+    least = np.full(X.shape[1], np.inf)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for rows in [X[codes == c] for c in classes] or [X]:
+            low, high = np.quantile(rows, [0.25, 0.75], axis=0)
+            least = np.fmin(
+                least, np.fmin(rows.std(axis=0, dtype=float), (high - low) / 1.349)
+            )
+    return least
+
+
+def _smoothed_places(quantiles: np.ndarray, spread: float, n_rows: int) -> np.ndarray:
+    """Places of sorted values in the order, from 0, counted in a window around each.
+
+    The window is as wide as a Gaussian kernel of `BANDWIDTH` spreads, and narrows to
+    nothing at both ends, where half of it would be empty.
+    """
+    n = len(quantiles)
+    places = np.arange(n, dtype=np.float64)
+    if not 0 < spread < np.inf:
+        return places
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        v = quantiles
+        if (v[1:] == v[:-1]).any():
+            # Equal values are spread out to half way to their neighbours.
+            values, first, counts = np.unique(v, return_index=True, return_counts=True)
+            v = np.interp(places, first + (counts - 1) / 2, values)
+        v = np.minimum(np.maximum((v - v[n // 2]) / spread, -FAR), FAR)
+        half = np.minimum(v - v[0], v[-1] - v)
+        half = np.minimum(half, np.sqrt(3) * BANDWIDTH * n_rows ** (-1 / 3))
+        # The integral of the number of values below is linear between them.
+        area = places * v - (v.cumsum() - v)
+        upper, lower = np.interp(v + half, v, area), np.interp(v - half, v, area)
+        smoothed = np.where(half > NEAR, (upper - lower) / (2 * half) - 0.5, places)
+    return np.maximum.accumulate(np.minimum(np.maximum(smoothed, 0), places[-1]))
 
 
 class TableEncoder:
@@ -156,7 +240,7 @@ class TableEncoder:
         X = self.columns_.fit_transform(X, codes, rng)
         self.scores_ = NormalScores()
         scores = self.scores_.fit_transform(X, rng)
-        scores = draw_tied_scores(X, scores, codes, rng)
+        scores = self.scores_.smooth(X, draw_tied_scores(X, scores, codes, rng), codes)
         if not scores.any():
             # Every column is constant: one component that nothing varies along.
             self.mean_, self.remainder_ = np.zeros(X.shape[1]), np.zeros(X.shape[1])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.stats import kstest, norm
+from scipy.stats import expon, kstest, norm, t
 
 from gansampler._encoding import NormalScores, TableEncoder
 
@@ -18,6 +18,14 @@ def skewed(seed, n=80, d=6):
     return np.exp(rng_of(seed).normal(size=(n, d)) * np.linspace(0.1, 20, d))
 
 
+def fitted(X, seed, smooth):
+    scores = NormalScores()
+    z = scores.fit_transform(X, rng_of(seed))
+    if smooth:
+        scores.smooth(X, z, np.zeros(len(X), int))
+    return scores
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_scores_are_normal_whatever_the_column(seed):
     scores = NormalScores().fit_transform(skewed(seed), rng_of(seed))
@@ -26,12 +34,12 @@ def test_scores_are_normal_whatever_the_column(seed):
         assert_allclose(np.sort(column), expected)
 
 
+@pytest.mark.parametrize("smooth", [False, True])
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("n", [2, 3, 50, 3000])
-def test_round_trip(seed, n):
+def test_round_trip(seed, smooth, n):
     X = skewed(seed, n=n)
-    scores = NormalScores()
-    scores.fit_transform(X, rng_of(seed))
+    scores = fitted(X, seed, smooth)
     back = scores.inverse_transform(scores.transform(X))
     # Every value up to 1,000 rows; beyond that the quantiles are a summary.
     if n <= 1000:
@@ -40,11 +48,11 @@ def test_round_trip(seed, n):
         assert_allclose(scores.transform(back), scores.transform(X), atol=1e-6)
 
 
+@pytest.mark.parametrize("smooth", [False, True])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_values_stay_in_range_and_order(seed):
+def test_values_stay_in_range_and_order(seed, smooth):
     X = skewed(seed)
-    scores = NormalScores()
-    scores.fit_transform(X, rng_of(seed))
+    scores = fitted(X, seed, smooth)
     grid = np.repeat(np.linspace(-40, 40, 500)[:, None], X.shape[1], axis=1)
     values = scores.inverse_transform(grid)
     assert (values >= X.min(axis=0)).all()
@@ -53,14 +61,44 @@ def test_values_stay_in_range_and_order(seed):
     assert_array_equal(values[[0, -1]], [X.min(axis=0), X.max(axis=0)])
 
 
+@pytest.mark.parametrize("smooth", [False, True])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_marginals_come_back(seed):
+def test_marginals_come_back(seed, smooth):
     X = skewed(seed, n=400)
-    scores = NormalScores()
-    scores.fit_transform(X, rng_of(seed))
+    scores = fitted(X, seed, smooth)
     fresh = scores.inverse_transform(rng_of(seed + 100).normal(size=X.shape))
     for drawn, column in zip(fresh.T, X.T, strict=True):
         assert kstest(drawn, column).pvalue > 1e-4
+
+
+def test_gaps_keep_some_of_their_width():
+    """Two thirds of a column around 0, one around 10: what is between is seldom drawn."""
+    column = np.sort(np.r_[rng_of(0).normal(0, 1, 200), rng_of(1).normal(10, 1, 100)])
+    low, high = column[199:201]
+    widths = {}
+    for smooth in (False, True):
+        scores = fitted(column[:, None], 0, smooth)
+        z = scores.transform(column[:, None])[:, 0]
+        widths[smooth] = z[200] - z[199]
+        blurred = z + 0.05 * rng_of(2).normal(size=300)
+        drawn = scores.inverse_transform(blurred[:, None])[:, 0]
+        crossed = (drawn < (low + high) / 2) != (column < (low + high) / 2)
+        assert crossed.any() != smooth
+    assert widths[True] > 5 * widths[False]
+
+
+@pytest.mark.parametrize(
+    "column_of", [norm, expon, t(3)], ids=["normal", "exponential", "t"]
+)
+def test_smoothed_ranks_are_nearer_to_the_population(column_of):
+    errors = {False: [], True: []}
+    for seed in range(40):
+        X = column_of.rvs(size=(60, 1), random_state=seed)
+        at = np.linspace(X.min(), X.max(), 200)[:, None]
+        for smooth, error in errors.items():
+            share = norm.cdf(fitted(X, seed, smooth).transform(at))
+            error.append(np.mean((share - column_of.cdf(at)) ** 2))
+    assert np.mean(errors[True]) < 0.95 * np.mean(errors[False])
 
 
 @pytest.mark.parametrize("seed", SEEDS)
