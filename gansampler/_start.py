@@ -96,8 +96,9 @@ class ClassModes:
     """Which modes a class has: a Gaussian mixture for each class with several.
 
     The modes of a class are looked for with one covariance, so that they can be told apart
-    where rows are few. How many there are, Schwarz's criterion says (BIC): one, in nearly
-    all tables with fewer rows than columns.
+    where rows are few, starting from those of k-means on components that keep their
+    variance: groups make some of it. How many there are, Schwarz's criterion says (BIC):
+    one, in most tables with fewer rows than columns.
 
     Parameters
     ----------
@@ -120,7 +121,7 @@ class ClassModes:
         n_classes: int,
         rng: np.random.RandomState,
     ) -> ClassModes:
-        """Look for modes in latent rows, (n, r) of variance one, with class codes."""
+        """Look for modes in leading components of rows, (n, r), with class codes."""
         self.mixtures_ = []
         for c in range(n_classes):
             rows = latent[codes == c]
@@ -175,7 +176,6 @@ def _fitted(rows: np.ndarray, n_modes: int, seed: int) -> GaussianMixture:
     mixture = GaussianMixture(
         n_modes,
         covariance_type="tied",
-        reg_covar=1e-3,
         random_state=seed,
     )
     with warnings.catch_warnings():

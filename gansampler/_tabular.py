@@ -63,14 +63,15 @@ and steps with batches of hundreds see no more."""
 class TabularGAN(ConditionalGenerator):
     """Conditional Wasserstein GAN that starts at a Gaussian copula.
 
-    Columns are taken to normal scores and those to principal components. There the
-    generator starts as one shrunk Gaussian a class, a class-conditional Gaussian copula
-    of the table, and learns what to add to it in an adversarial game on the leading
-    components; the other components are drawn from the Gaussian, given the noise that the
-    leading ones started from.
+    Columns are taken to normal scores, by smoothed ranks, and those to principal
+    components. There the generator starts as one shrunk Gaussian a class, a
+    class-conditional Gaussian copula of the table, and learns what to add to it in an
+    adversarial game on the leading components; the other components are drawn from the
+    Gaussian, given the noise that the leading ones started from.
     Training stops, and the step to keep is chosen, on held-out rows: where no step
     clearly beats the start there, the start is kept, and `start_used_` says so. Where rows
-    clearly fall into groups, it then has several modes a class.
+    clearly fall into groups, a start of several modes a class stands in for either, if it
+    does as well on held-out rows.
 
     Parameters
     ----------
@@ -89,8 +90,9 @@ class TabularGAN(ConditionalGenerator):
     n_modes : int or "auto", default="auto"
         Gaussians that a class is drawn from where the start is kept, as long as there are
         10 rows for each. "auto" takes up to 16, by Schwarz's criterion (BIC) on the leading
-        components. More than one are taken only if held-out rows, where there are any, do
-        not speak against them, and are not what the game starts from.
+        components. More than one are not what the game starts from; they are taken if
+        held-out rows, where there are any, do not clearly speak against them, or score
+        them better than the step of the game to be kept.
     categorical_features : "auto" or array-like, default="auto"
         Columns that hold categories: a mask, positions, or names. "auto" takes those of
         DataFrames whose dtype is category, string, object or bool, and of arrays of
@@ -176,6 +178,8 @@ class TabularGAN(ConditionalGenerator):
     .. [2] Liu, Lafferty and Wasserman (2009), The nonparanormal, JMLR 10.
     .. [3] Tewari, Giering and Raghunathan (2011), Parametric characterization of
        multimodal distributions with non-Gaussian modes, ICDM workshops.
+    .. [4] Azzalini (1981), A note on the estimation of a distribution function and
+       quantiles by a kernel method, Biometrika 68.
 
     Examples
     --------
@@ -501,7 +505,7 @@ class TabularGAN(ConditionalGenerator):
         """Where rows start, with one mode a class or with these."""
         r, memberships = len(self.scale_), None
         if modes is not None:
-            memberships = modes.memberships(latent[:, :r] / self.scale_, codes)
+            memberships = modes.memberships(latent[:, :r], codes)
         start = fit_start(latent, codes, len(self.classes_), self.shrinkage, memberships)
         if self.start == "normal":
             scale_tril = start.scale_tril
@@ -595,9 +599,9 @@ class TabularGAN(ConditionalGenerator):
     ) -> bool:
         """Whether a start of several modes is to be taken, if classes have them.
 
-        Where the start would be kept, held-out rows must not speak against its modes;
-        where a step of the game would, they must speak for them. Without a game, and so
-        without held-out rows, BIC alone decides.
+        Held-out rows must not clearly speak against them; and where a step of the game
+        would be kept, they must be better off with modes. Without a game, and so without
+        held-out rows, BIC alone decides.
         """
         if self.start == "normal":
             return False
@@ -613,14 +617,16 @@ class TabularGAN(ConditionalGenerator):
             return torch.as_tensor(drawn / self.scale_)
 
         losses, of_kept = score(draw), score(game.generator)
-        if losses is None or of_kept is None or clearly_below(of_kept, losses):
+        if losses is None or of_kept is None:
             return False
-        return history.best_step == 0 or clearly_below(losses, of_kept)
+        if history.best_step == 0:
+            return not clearly_below(of_kept, losses)
+        return bool(losses.mean() < of_kept.mean())
 
     def _find_modes(
         self, latent: np.ndarray, codes: np.ndarray, rng: np.random.RandomState
     ) -> ClassModes:
-        leading = latent[:, : len(self.scale_)] / self.scale_
+        leading = latent[:, : len(self.scale_)]
         return ClassModes(self.n_modes).fit(leading, codes, len(self.classes_), rng)
 
     def _criticize(self, latent: np.ndarray, codes: np.ndarray) -> np.ndarray:

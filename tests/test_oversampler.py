@@ -249,7 +249,7 @@ def test_a_class_without_held_out_rows_stays_at_its_start():
     angle = np.pi / 4 * rng.integers(8, size=800)
     ring = 2 * np.c_[np.cos(angle), np.sin(angle)] + 0.1 * rng.normal(size=(800, 2))
     few = 0.3 * rng.normal(size=(4, 2))
-    sampler = quick(max_iter=400)
+    sampler = quick(max_iter=400, n_modes=1)
     with pytest.warns(SmallClassWarning):
         sampler.fit_resample(np.vstack([ring, few]), np.repeat([0, 1], [800, 4]))
     gan = sampler.gan_

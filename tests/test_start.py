@@ -58,6 +58,20 @@ def test_a_gaussian_has_one_mode(seed, shape):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_groups_along_one_of_many_directions_are_found(seed):
+    rows = rng_of(seed).normal(size=(200, 20))
+    of = np.repeat(range(3), [90, 60, 50])
+    rows[:, 0] += 8 * of
+    latent = PCA().fit_transform(rows)
+    codes = np.zeros(200, int)
+    (shares,) = (
+        ClassModes("auto").fit(latent, codes, 1, rng_of(seed)).memberships(latent, codes)
+    )
+    assert shares.shape == (200, 3)
+    assert len({*zip(of, shares.argmax(axis=1), strict=True)}) == 3
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_every_class_has_modes_of_its_own(seed):
     first, of_first = groups_of_rows([60, 30, 30], seed)
     second = rng_of(seed + 100).normal(size=(80, 3))
