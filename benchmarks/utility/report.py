@@ -2,8 +2,8 @@
 
     python benchmarks/utility/report.py --focus ours+3
 
-With the cache of `run.py` the scores are computed anew; without it, those kept in results/
-are used. `--focus` names the arm that the table of tables and some pictures are about.
+Scores are computed from the cache of `run.py`; those kept in results/ stand for what it
+lacks. `--focus` names the arm that the table of tables and some pictures are about.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from inference import (
     mean_ranks,
 )
 from metrics import METRICS
-from scores import collect
+from scores import ARM, CELL, collect, merged
 from tables import N_FOLDS, unit_of
 
 RESULTS = Path(__file__).parent / "results"
@@ -291,7 +291,10 @@ def main() -> None:
     args.results.mkdir(parents=True, exist_ok=True)
     kept = [args.results / name for name in ("scores.csv.xz", "reliability.csv.xz")]
     if any(cache.files(args.cache)):
-        for table, path in zip(collect(args.cache, args.jobs), kept, strict=True):
+        measured = collect(args.cache, args.jobs)
+        for table, path, what in zip(measured, kept, (CELL, ARM), strict=True):
+            if path.exists():
+                table = merged(pd.read_csv(path, low_memory=False), table, what)
             table.to_csv(path, index=False, float_format="%.5f")
     scores, reliability = (pd.read_csv(path, low_memory=False) for path in kept)
     if args.repeats:

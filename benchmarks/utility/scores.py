@@ -14,6 +14,8 @@ from joblib import Parallel, delayed
 from metrics import METRICS, Predictions, calibration_slope
 
 KEY = ["collection", "variant", "table", "repeat", "fold", "classifier"]
+ARM = ["collection", "variant", "arm"]
+CELL = [*ARM, "table", "repeat", "fold"]
 N_BINS = 10
 
 
@@ -23,7 +25,7 @@ def collect(folder: Path, jobs: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     scores, bins = zip(*found, strict=True)
     scores = pd.concat(scores, ignore_index=True)
     sums = pd.concat(bins, ignore_index=True)
-    by = ["collection", "variant", "arm", "classifier", "corrected", "bin"]
+    by = [*ARM, "classifier", "corrected", "bin"]
     return with_fallback(scores), sums.groupby(by, as_index=False)[["n", "p", "y"]].sum()
 
 
@@ -74,6 +76,12 @@ def of_bins(f: Predictions, classifier: str, corrected: bool) -> pd.DataFrame:
     return pd.DataFrame(
         {**columns, "bin": range(N_BINS), "classifier": classifier, "corrected": corrected}
     )
+
+
+def merged(old: pd.DataFrame, new: pd.DataFrame, what: list[str]) -> pd.DataFrame:
+    """New rows, and old ones of those arms, or cells, that were not measured again."""
+    is_new = pd.MultiIndex.from_frame(old[what]).isin(pd.MultiIndex.from_frame(new[what]))
+    return pd.concat([old[~is_new], new], ignore_index=True)
 
 
 def with_fallback(scores: pd.DataFrame) -> pd.DataFrame:
