@@ -19,9 +19,9 @@ from gansampler.volumes._networks import (
 )
 from gansampler.volumes._scaling import VolumeScaler, signed_distance
 from gansampler.volumes._start import (
+    Field,
     FieldStart,
     amplitude_spectrum,
-    describe_field,
     lookup,
 )
 
@@ -188,10 +188,10 @@ def test_what_lies_outside_a_region_does_not_matter():
     standard = gaussian_filter(rng.normal(size=(4, 16, 16)), (0, 1, 1))
     inside = np.broadcast_to(ball((16, 16), 5), standard.shape)
     other = np.where(inside, standard, 1e6)
-    for a, b in zip(
-        describe_field(standard, inside), describe_field(other, inside), strict=True
-    ):
-        assert_array_equal(a, b)
+    one, same = (Field(x, inside) for x in (standard, other))
+    for name in ("histogram", "amplitude"):
+        assert_array_equal(getattr(one, name), getattr(same, name))
+    assert_array_equal(one.powers(), same.powers())
 
 
 @over_seeds
@@ -199,17 +199,44 @@ def test_what_lies_outside_a_region_does_not_matter():
 def test_piles_of_equal_values_are_no_correlation(seed, cut):
     """White noise cut at an end, say by a window, stays white."""
     standard = cut(np.random.default_rng(seed).normal(size=(6, 16, 16, 16)))
-    histogram, amplitude = describe_field(standard, np.ones(standard.shape, bool))
-    assert histogram.min() == standard.min()
-    covariance = autocovariance(amplitude, (16, 16, 16))
+    field = Field(standard, np.ones(standard.shape, bool))
+    assert field.histogram.min() == standard.min()
+    covariance = autocovariance(field.amplitude, (16, 16, 16))
     if standard.any():
         assert np.abs(covariance[:3, :3, :3].ravel()[1:]).max() < 0.05
 
 
 def test_a_region_that_no_volume_has():
-    histogram, amplitude = describe_field(np.ones((2, 6, 6)), np.zeros((2, 6, 6), bool))
-    assert_array_equal(histogram, 0)
-    assert_array_equal(amplitude, 1)
+    field = Field(np.ones((2, 6, 6)), np.zeros((2, 6, 6), bool))
+    assert_array_equal(field.histogram, 0)
+    assert_array_equal(field.amplitude, 1)
+    assert_array_equal(field.powers(), 1)
+
+
+@over_seeds
+def test_tails_are_no_longer_than_normal_ones(seed):
+    rng = np.random.default_rng(seed)
+    shape = (6, 16, 16, 16)
+    normal = rng.normal(size=shape)
+    few = np.where(rng.uniform(size=shape) < 0.001, 30, normal)
+    for values in (normal, few):
+        histogram = Field(values, np.ones(shape, bool)).histogram
+        assert_allclose(histogram[[0, -1]], [-4, 4], atol=0.6)
+
+
+@over_seeds
+def test_powers_tell_rough_volumes_from_smooth_ones(seed):
+    """Of fields with a spectrum between them; and fields of that power are as smooth."""
+    rng = np.random.default_rng(seed)
+    widths = np.repeat([0.6, 1.2], 4)
+    fields = np.stack([gaussian_filter(rng.normal(size=(24,) * 3), w) for w in widths])
+    fields /= fields.std(axis=(1, 2, 3), keepdims=True)
+    field = Field(fields, np.broadcast_to(ball([24] * 3, 9), fields.shape))
+    powers = field.powers()
+    assert (powers[:4] < 0.9).all() and (powers[4:] > 1.2).all()
+    for power, width in zip(powers[[0, -1]], (0.6, 1.2), strict=True):
+        lag_one = np.exp(-1 / (4 * width**2))
+        assert field._lag_one(power, [0, 1, 2]) == pytest.approx(lag_one, abs=0.12)
 
 
 # The start

@@ -3,10 +3,10 @@
 What the copula is to tables. An image is cut at a few intensities; the signed distances to
 the borders of what lies above each, and to that of the mask, are smooth and can be mixed
 where intensities cannot: a mean of two limbs is a limb, a mean of two images is a double
-exposure (shape-based interpolation, Raya and Udupa 1990). Their block means, with level and
-strength of the texture inside and outside the mask, are drawn from one Gaussian a class.
-What shapes leave out is a Gaussian random field with the power spectrum and the histogram
-that the class has, inside the mask and outside.
+exposure (shape-based interpolation, Raya and Udupa 1990). Their block means, with level,
+strength and smoothness of the texture inside and outside the mask, are drawn from one
+Gaussian a class. What shapes leave out is a Gaussian random field with the histogram that
+the class has and a power of its spectrum, inside the mask and outside.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 from sklearn.cluster import KMeans
 from torch import Tensor, nn
 from torch.nn import functional
@@ -31,8 +31,8 @@ TISSUES = 6
 BINS = 24
 """Bins of a profile: of the distance to the border, or of intensity."""
 
-QUANTILES = 257
-"""Points of a histogram of texture."""
+SCORES = np.linspace(-4, 4, 257)
+"""Normal scores at which a histogram of texture is known."""
 
 MIN_VOXELS = 50
 """Bins and regions with fewer voxels in a class go by all classes together."""
@@ -41,7 +41,7 @@ MIN_SPREAD = 1e-4
 """Least spread of texture, to divide by, in network units."""
 
 RARE = 0.005
-"""Share of voxels at either end of a histogram that is cut off."""
+"""Share of voxels at either end of a histogram that are no farther out than normal ones."""
 
 CALIBRATION_DRAWS = 200
 CALIBRATION_VOXELS = 2**24
@@ -49,6 +49,9 @@ CALIBRATION_VOXELS = 2**24
 
 CERTAIN = 0.05
 """Largest error of a painted image, in network units, where texture is learned."""
+
+POWERS = np.exp(np.linspace(-1.5, 1.5, 25))
+"""Powers of the spectrum of a class, from rough to smooth, that a volume can have."""
 
 COHERENT = 0.8
 """Least agreement of a tissue's shape with itself when images are smoothed more."""
@@ -106,7 +109,7 @@ class FieldStart(nn.Module):
         self.block = tuple(min(edge, max(2, round(edge / BLOCKS))) for edge in edges)
         blocks = tuple(-(-e // b) for e, b in zip(edges, self.block, strict=True))
         self.coarse_shape = (n_images * (TISSUES - 1) + has_mask, *blocks)
-        n_columns = int(np.prod(self.coarse_shape)) + 2 * n_images * self.n_regions
+        n_columns = int(np.prod(self.coarse_shape)) + 3 * n_images * self.n_regions
         k = max(1, min(n_rows - 1, n_columns))
         half = (*edges[:-1], edges[-1] // 2 + 1)
         of_region = (n_classes, n_images, self.n_regions)
@@ -120,7 +123,7 @@ class FieldStart(nn.Module):
             "scale_tril": (n_classes, k, k),
             "level": (*of_region, BINS),
             "spread": (*of_region, BINS),
-            "histogram": (*of_region, QUANTILES),
+            "histogram": (*of_region, len(SCORES)),
             "spectrum": (*of_region, *half),
         }
         for name, shape in shapes.items():
@@ -130,16 +133,17 @@ class FieldStart(nn.Module):
 
     def forward(self, noise: Tensor, y: Tensor) -> Tensor:
         latent, white = noise[:, : self.n_latent], noise[:, self.n_latent :]
-        coarse, offset, strength = self._draw_coarse(latent, y)
+        coarse, offset, strength, power = self._draw_coarse(latent, y)
         distances = self._shapes(coarse, y)
         images = self._paint(distances)
         white = white.reshape(images.shape)
         spectrum = torch.fft.rfftn(white, dim=self._axes)
         texture = torch.zeros_like(images)
         for r, (mine, at) in enumerate(self._regions(images, distances)):
-            filtered = spectrum * self.spectrum[y, :, r]
+            filtered = spectrum * self.spectrum[y, :, r] ** power[:, :, r]
             field = torch.fft.irfftn(filtered, s=self.edges, dim=self._axes)
-            position = torch.special.ndtr(field) * (QUANTILES - 1)
+            field = field / field.std(self._axes, keepdim=True)
+            position = (field - SCORES[0]) / (SCORES[1] - SCORES[0])
             values = lookup(self.histogram[y, :, r], position)
             values = offset[:, :, r] + strength[:, :, r] * values
             level, spread = (
@@ -153,16 +157,16 @@ class FieldStart(nn.Module):
     def _axes(self) -> tuple[int, ...]:
         return tuple(range(2, 2 + len(self.edges)))
 
-    def _draw_coarse(self, z: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Block means of distances; offset and strength of texture in each region."""
+    def _draw_coarse(self, z: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Block means of distances; offset, strength and power of texture in regions."""
         latent = self.location[y] + torch.einsum("bij,bj->bi", self.scale_tril[y], z)
         columns = (self.mean + latent @ self.components).clamp(*self.bounds)
         n_coarse = int(np.prod(self.coarse_shape))
         coarse = columns[:, :n_coarse].reshape(-1, *self.coarse_shape)
         # Trailing axes of 1, to broadcast over a volume.
-        shape = (len(z), 2, self.n_images, self.n_regions, *[1] * len(self.edges))
-        offset, strength = columns[:, n_coarse:].reshape(shape).unbind(1)
-        return coarse, offset, strength.exp()
+        shape = (len(z), 3, self.n_images, self.n_regions, *[1] * len(self.edges))
+        offset, strength, power = columns[:, n_coarse:].reshape(shape).unbind(1)
+        return coarse, offset, strength.exp(), power.exp()
 
     def _shapes(self, coarse: Tensor, y: Tensor) -> Tensor:
         """Distances at every voxel, those to the border of the mask last."""
@@ -246,7 +250,7 @@ class FieldStart(nn.Module):
         generator = torch.Generator().manual_seed(0)
         z = torch.randn(n_draws, self.n_latent, generator=generator)
         for c in range(len(self.location)):
-            coarse, _, _ = self._draw_coarse(z, torch.full((n_draws,), c))
+            coarse, *_ = self._draw_coarse(z, torch.full((n_draws,), c))
             distances = self._enlarge(coarse[:, -1:]).flatten(1).numpy()
             low, high = -1.0, 1.0
             for _ in range(20):
@@ -296,9 +300,9 @@ class FieldStart(nn.Module):
         regions: list[tuple[Tensor, Tensor]],
         codes: np.ndarray,
     ) -> list[np.ndarray]:
-        """Fit what describes texture; offset and log strength of each volume are left."""
+        """Fit texture; return what is each volume's own: offset, log strength and power."""
         n = len(codes)
-        offset, strength = np.zeros((2, n, self.n_images, self.n_regions))
+        offset, strength, power = np.zeros((3, n, self.n_images, self.n_regions))
         for r, (mine, at) in enumerate(regions):
             inside = mine.numpy()
             bins = at.round().long().clamp(0, BINS - 1).numpy()
@@ -314,12 +318,15 @@ class FieldStart(nn.Module):
                     of_class = codes == c
                     if inside[of_class, i].sum() < MIN_VOXELS:
                         of_class = np.ones(n, dtype=bool)
-                    histogram, amplitude = describe_field(
-                        standard[of_class], inside[of_class, i]
-                    )
-                    self.histogram[c, i, r] = torch.as_tensor(histogram)
-                    self.spectrum[c, i, r] = torch.as_tensor(amplitude)
-        return [offset.reshape(n, -1), np.log(strength).reshape(n, -1)]
+                    field = Field(standard[of_class], inside[of_class, i])
+                    self.histogram[c, i, r] = torch.as_tensor(field.histogram)
+                    self.spectrum[c, i, r] = torch.as_tensor(field.amplitude)
+                    power[codes == c, i, r] = field.powers()[codes[of_class] == c]
+        return [
+            offset.reshape(n, -1),
+            np.log(strength).reshape(n, -1),
+            np.log(power).reshape(n, -1),
+        ]
 
 
 def tissue_borders(rough: np.ndarray, smooth: np.ndarray) -> np.ndarray:
@@ -394,24 +401,71 @@ class Region:
         return standard.reshape(self.values.shape), mean, strength
 
 
-def describe_field(
-    standard: np.ndarray, inside: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Histogram of texture in a region, and spectrum of its normal scores there."""
-    p = np.linspace(0, 1, QUANTILES)
-    half = 0.5 / QUANTILES
-    values = standard[inside]
-    if not len(values):
-        values = np.zeros(1)
-    # What is rare may have a form of its own, a vessel say; scattered, it is grit.
-    histogram = np.quantile(values, p.clip(RARE, 1 - RARE))
-    # The rank of equal values is half way between the ends of their pile.
-    ties = np.arange(QUANTILES) * 1e-9
-    ends = (histogram + ties, histogram - ties[::-1])
-    ranks = np.mean([np.interp(standard[inside], end, p) for end in ends], axis=0)
-    scores = np.zeros(standard.shape)
-    scores[inside] = ndtri(ranks.clip(half, 1 - half))
-    return histogram, amplitude_spectrum(scores, inside)
+class Field:
+    """A random field known in a part of each volume: its histogram and its spectrum.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, *edges)
+    inside : ndarray of bool, shape (n, *edges)
+
+    Attributes
+    ----------
+    histogram : ndarray of shape (len(SCORES),)
+        Values at normal scores.
+    amplitude : ndarray
+        Square root of the power spectrum of the normal scores of the values.
+    """
+
+    def __init__(self, values: np.ndarray, inside: np.ndarray) -> None:
+        self.inside = inside
+        some = values[inside] if inside.any() else np.zeros(1)
+        histogram = np.quantile(some, ndtr(SCORES))
+        # What is rare may have a form of its own, a vessel say; scattered, it is grit.
+        low, middle, high = np.quantile(some, [RARE, 0.5, 1 - RARE])
+        tail = np.abs(SCORES / ndtri(RARE))
+        self.histogram = np.clip(
+            histogram,
+            np.minimum(low, middle - (middle - low) * tail),
+            np.maximum(high, middle + (high - middle) * tail),
+        )
+        # The rank of equal values is half way between the ends of their pile.
+        ties = np.arange(len(SCORES)) * 1e-9
+        ends = (self.histogram + ties, self.histogram - ties[::-1])
+        ranks = [ndtr(np.interp(values[inside], end, SCORES)) for end in ends]
+        self.scores = np.zeros(values.shape)
+        self.scores[inside] = ndtri(np.mean(ranks, axis=0))
+        self.amplitude = amplitude_spectrum(self.scores, inside)
+
+    def powers(self) -> np.ndarray:
+        """Power of the spectrum that gives each volume its own lag-one correlation."""
+        axes = [axis for axis, edge in enumerate(self.inside.shape[1:]) if edge > 1]
+        of_power = np.array([self._lag_one(power, axes) for power in POWERS])
+        # A white field is white to any power.
+        if not of_power[-1] - of_power[0] > 0.01:
+            return np.ones(len(self.inside))
+        squares, products, n_pairs = np.zeros((3, len(self.inside)))
+        for axis in axes:
+            inside = np.moveaxis(self.inside, 1 + axis, -1)
+            scores = np.moveaxis(self.scores, 1 + axis, -1)
+            pairs = inside[..., 1:] & inside[..., :-1]
+            rest = tuple(range(1, pairs.ndim))
+            first, second = scores[..., 1:], scores[..., :-1]
+            n_pairs += pairs.sum(axis=rest)
+            products += (first * second * pairs).sum(axis=rest)
+            squares += ((first**2 + second**2) / 2 * pairs).sum(axis=rest)
+        own = products / np.maximum(squares, 1e-6)
+        found = np.interp(own, np.maximum.accumulate(of_power), POWERS)
+        return np.where(n_pairs >= MIN_VOXELS, found, 1.0)
+
+    def _lag_one(self, power: float, axes: list[int]) -> float:
+        """Mean correlation of neighbours in a field with this power of the spectrum."""
+        edges = self.inside.shape[1:]
+        covariance = np.fft.irfftn(
+            self.amplitude ** (2 * power), s=edges, axes=range(len(edges))
+        )
+        lags = np.eye(len(edges), dtype=int)[axes]
+        return float(np.mean([covariance[tuple(lag)] for lag in lags]) / covariance.flat[0])
 
 
 def lookup(tables: Tensor, position: Tensor) -> Tensor:
