@@ -56,10 +56,18 @@ def table():
 
 @pytest.fixture
 def brief(monkeypatch):
-    """Two steps a game, and few phantoms."""
-    for name in ("GANOverSampler", "TabularGAN", "CycleGAN", "VolumeGANOverSampler"):
-        defaults = getattr(gansampler, name).__init__.__kwdefaults__
-        monkeypatch.setitem(defaults, "max_iter", 2)
+    """Two steps a game, few phantoms, and features that take no time."""
+    brief = {
+        "GANOverSampler": {"max_iter": 2},
+        "TabularGAN": {"max_iter": 2},
+        "VolumeGANOverSampler": {"max_iter": 2},
+        "CycleGAN": {"max_iter": 0},
+        "RadiomicsExtractor": {"feature_classes": ("firstorder",)},
+    }
+    for name, params in brief.items():
+        for param, value in params.items():
+            defaults = getattr(gansampler, name).__init__.__kwdefaults__
+            monkeypatch.setitem(defaults, param, value)
     few = {"rim": 9, "homogeneous": 11}
     monkeypatch.setattr(
         datasets,

@@ -3,10 +3,10 @@
 What the copula is to tables. An image is cut at a few intensities; the signed distances to
 the borders of what lies above each, and to that of the mask, are smooth and can be mixed
 where intensities cannot: a mean of two limbs is a limb, a mean of two images is a double
-exposure (shape-based interpolation, Raya and Udupa 1990). Their block means, with level,
-strength and smoothness of the texture inside and outside the mask, are drawn from one
-Gaussian a class. What shapes leave out is a Gaussian random field with the histogram that
-the class has and a power of its spectrum, inside the mask and outside.
+exposure (shape-based interpolation, Raya and Udupa 1990). Their block means, with the
+levels, strength and smoothness of the texture inside and outside the mask, are drawn from
+one Gaussian a class. What shapes leave out is a Gaussian random field with the histogram
+that the class has and a power of its spectrum, inside the mask and outside.
 """
 
 from __future__ import annotations
@@ -36,6 +36,9 @@ SCORES = np.linspace(-4, 4, 257)
 
 MIN_VOXELS = 50
 """Bins and regions with fewer voxels in a class go by all classes together."""
+
+FEW = 50
+"""Voxels that the level expected in a bin of a volume counts for."""
 
 MIN_SPREAD = 1e-4
 """Least spread of texture, to divide by, in network units."""
@@ -109,7 +112,8 @@ class FieldStart(nn.Module):
         self.block = tuple(min(edge, max(2, round(edge / BLOCKS))) for edge in edges)
         blocks = tuple(-(-e // b) for e, b in zip(edges, self.block, strict=True))
         self.coarse_shape = (n_images * (TISSUES - 1) + has_mask, *blocks)
-        n_columns = int(np.prod(self.coarse_shape)) + 3 * n_images * self.n_regions
+        n_columns = int(np.prod(self.coarse_shape))
+        n_columns += (BINS + 2) * n_images * self.n_regions
         k = max(1, min(n_rows - 1, n_columns))
         half = (*edges[:-1], edges[-1] // 2 + 1)
         of_region = (n_classes, n_images, self.n_regions)
@@ -144,12 +148,10 @@ class FieldStart(nn.Module):
             field = torch.fft.irfftn(filtered, s=self.edges, dim=self._axes)
             field = field / field.std(self._axes, keepdim=True)
             position = (field - SCORES[0]) / (SCORES[1] - SCORES[0])
-            values = lookup(self.histogram[y, :, r], position)
-            values = offset[:, :, r] + strength[:, :, r] * values
-            level, spread = (
-                lookup(profile[y, :, r], at) for profile in (self.level, self.spread)
-            )
-            texture = torch.where(mine, level + spread * values, texture)
+            values = strength[:, :, r] * lookup(self.histogram[y, :, r], position)
+            level, spread = self.level[y, :, r], self.spread[y, :, r]
+            level = lookup(level + spread * offset[:, :, r], at)
+            texture = torch.where(mine, level + lookup(spread, at) * values, texture)
         images = (images + texture).clamp(-1, 1)
         return torch.cat([images, distances[:, -1:]], dim=1) if self.has_mask else images
 
@@ -158,15 +160,20 @@ class FieldStart(nn.Module):
         return tuple(range(2, 2 + len(self.edges)))
 
     def _draw_coarse(self, z: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Block means of distances; offset, strength and power of texture in regions."""
+        """Block means of distances, and what is a volume's own in its texture.
+
+        These are offsets from the levels of the class, in spreads, (batch, n_images,
+        n_regions, BINS), strength and power, (batch, n_images, n_regions, *ones).
+        """
         latent = self.location[y] + torch.einsum("bij,bj->bi", self.scale_tril[y], z)
         columns = (self.mean + latent @ self.components).clamp(*self.bounds)
         n_coarse = int(np.prod(self.coarse_shape))
         coarse = columns[:, :n_coarse].reshape(-1, *self.coarse_shape)
+        own = columns[:, n_coarse:].reshape(len(z), self.n_images, self.n_regions, BINS + 2)
+        scales = own[..., BINS:].exp()
         # Trailing axes of 1, to broadcast over a volume.
-        shape = (len(z), 3, self.n_images, self.n_regions, *[1] * len(self.edges))
-        offset, strength, power = columns[:, n_coarse:].reshape(shape).unbind(1)
-        return coarse, offset, strength.exp(), power.exp()
+        strength, power = scales.reshape(scales.shape + (1,) * len(self.edges)).unbind(3)
+        return coarse, own[..., :BINS], strength, power
 
     def _shapes(self, coarse: Tensor, y: Tensor) -> Tensor:
         """Distances at every voxel, those to the border of the mask last."""
@@ -235,7 +242,7 @@ class FieldStart(nn.Module):
         certain = (plain - self._paint(self._enlarge(coarse))).abs() < CERTAIN
         regions = [(outside & certain, at), *inside]
         columns = [coarse.flatten(1).numpy()]
-        columns += self._fit_texture(images - plain.numpy(), regions, codes)
+        columns.append(self._fit_texture(images - plain.numpy(), regions, codes))
         self._fit_rows(np.concatenate(columns, axis=1).astype(float), codes, shrinkage)
         if self.has_mask:
             self._fit_growth(U[:, -1] > 0, codes)
@@ -299,21 +306,24 @@ class FieldStart(nn.Module):
         texture: np.ndarray,
         regions: list[tuple[Tensor, Tensor]],
         codes: np.ndarray,
-    ) -> list[np.ndarray]:
-        """Fit texture; return what is each volume's own: offset, log strength and power."""
+    ) -> np.ndarray:
+        """Fit texture; return offsets, log strength and log power of each volume."""
         n = len(codes)
-        offset, strength, power = np.zeros((3, n, self.n_images, self.n_regions))
+        own = np.zeros((n, self.n_images, self.n_regions, BINS + 2))
         for r, (mine, at) in enumerate(regions):
             inside = mine.numpy()
             bins = at.round().long().clamp(0, BINS - 1).numpy()
             for i in range(self.n_images):
                 region = Region(texture[:, i], inside[:, i], bins[:, i])
-                level, spread = region.profiles(codes, len(self.location))
+                level, _ = region.profiles(codes, len(self.location))
+                levels = region.levels(level[codes])
+                region = region.minus(levels)
+                _, spread = region.profiles(codes, len(self.location))
                 self.level[:, i, r] = torch.as_tensor(level)
                 self.spread[:, i, r] = torch.as_tensor(spread)
-                standard, offset[:, i, r], strength[:, i, r] = region.standardize(
-                    level[codes], spread[codes]
-                )
+                standard, strength = region.standardize(spread[codes])
+                own[:, i, r, :BINS] = (levels - level[codes]) / spread[codes]
+                own[:, i, r, BINS] = np.log(strength)
                 for c in range(len(self.location)):
                     of_class = codes == c
                     if inside[of_class, i].sum() < MIN_VOXELS:
@@ -321,12 +331,9 @@ class FieldStart(nn.Module):
                     field = Field(standard[of_class], inside[of_class, i])
                     self.histogram[c, i, r] = torch.as_tensor(field.histogram)
                     self.spectrum[c, i, r] = torch.as_tensor(field.amplitude)
-                    power[codes == c, i, r] = field.powers()[codes[of_class] == c]
-        return [
-            offset.reshape(n, -1),
-            np.log(strength).reshape(n, -1),
-            np.log(power).reshape(n, -1),
-        ]
+                    powers = field.powers()[codes[of_class] == c]
+                    own[codes == c, i, r, BINS + 1] = np.log(powers)
+        return own.reshape(n, -1)
 
 
 def tissue_borders(rough: np.ndarray, smooth: np.ndarray) -> np.ndarray:
@@ -384,21 +391,38 @@ class Region:
         variance = np.bincount(at, values**2, BINS) / some - mean**2
         return n, mean, np.sqrt(np.maximum(variance, 0))
 
-    def standardize(
-        self, level: np.ndarray, spread: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Values by the profile (n, BINS) of each volume; what mean and spread are left."""
-        at = self.bins.reshape(len(self.bins), -1)
-        flat = self.values.reshape(at.shape)
-        standard = flat - np.take_along_axis(level, at, axis=1)
-        standard = standard / np.take_along_axis(spread, at, axis=1)
-        inside = self.inside.reshape(at.shape)
-        n = np.maximum(inside.sum(axis=1), 1)
-        mean = (standard * inside).sum(axis=1) / n
-        square = ((standard - mean[:, None]) ** 2 * inside).sum(axis=1) / n
+    def levels(self, expected: np.ndarray) -> np.ndarray:
+        """Mean in each bin of each volume, (n, BINS).
+
+        The fewer voxels a bin has, the nearer it is to what is expected there, moved by
+        what the volume is off.
+        """
+        n = len(self.values)
+        row, *_ = np.nonzero(self.inside)
+        at = self.bins[self.inside]
+        cell = row * BINS + at
+        off = self.values[self.inside] - expected[row, at]
+        count = np.bincount(cell, minlength=n * BINS).reshape(n, BINS)
+        total = np.bincount(cell, off, n * BINS).reshape(n, BINS)
+        overall = total.sum(axis=1) / np.maximum(count.sum(axis=1), 1)
+        return expected + (total + FEW * overall[:, None]) / (count + FEW)
+
+    def minus(self, levels: np.ndarray) -> Region:
+        """What is left without the levels, (n, BINS), of each volume."""
+        return Region(self.values - self._at(levels), self.inside, self.bins)
+
+    def standardize(self, spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Values over the spread, (n, BINS), and over their strength, (n,)."""
+        standard = self.values / self._at(spread)
+        axes = tuple(range(1, standard.ndim))
+        n = np.maximum(self.inside.sum(axis=axes), 1)
+        square = (standard**2 * self.inside).sum(axis=axes) / n
         strength = np.where(square > 1e-6, np.sqrt(square), 1.0)
-        standard = (standard - mean[:, None]) / strength[:, None]
-        return standard.reshape(self.values.shape), mean, strength
+        return standard / strength.reshape(-1, *[1] * len(axes)), strength
+
+    def _at(self, profiles: np.ndarray) -> np.ndarray:
+        at = self.bins.reshape(len(self.bins), -1)
+        return np.take_along_axis(profiles, at, axis=1).reshape(self.bins.shape)
 
 
 class Field:
