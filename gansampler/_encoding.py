@@ -82,8 +82,8 @@ class NormalScores:
             scores[by_rank, j] = score_of_rank if n_distinct > 1 else 0.0
         return scores
 
-    def smooth(self, X: np.ndarray, scores: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        """Smooth the ranks of columns of many values; return the scores that follow.
+    def smooth(self, X: np.ndarray, scores: np.ndarray, codes: np.ndarray) -> None:
+        """Smooth the ranks of columns of many values, and with them scores, in place.
 
         Ranks know no gaps: values on either side of one are neighbours, and a generator
         that is off by little jumps across. In a smoothed distribution function gaps keep
@@ -100,7 +100,6 @@ class NormalScores:
             classes far from each other keep their shapes.
         """
         spreads = _least_spreads(X, codes)
-        smooth = scores.copy()
         evenly = self.ranks_[:, 0]
         step = evenly[-1] / (len(evenly) - 1)
         self.ranks_ = self.ranks_.copy()
@@ -108,8 +107,7 @@ class NormalScores:
             places = _smoothed_places(self.quantiles_[:, j], spreads[j], self.n_rows_)
             self.ranks_[:, j] = step * places
             raw = ndtr(scores[:, j]) * self.n_rows_ - 0.5
-            smooth[:, j] = self._to_scores(np.interp(raw, evenly, self.ranks_[:, j]))
-        return smooth
+            scores[:, j] = self._to_scores(np.interp(raw, evenly, self.ranks_[:, j]))
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Scores of any rows; tied values get the middle of their ranks.
@@ -240,7 +238,8 @@ class TableEncoder:
         X = self.columns_.fit_transform(X, codes, rng)
         self.scores_ = NormalScores()
         scores = self.scores_.fit_transform(X, rng)
-        scores = self.scores_.smooth(X, draw_tied_scores(X, scores, codes, rng), codes)
+        scores = draw_tied_scores(X, scores, codes, rng)
+        self.scores_.smooth(X, scores, codes)
         if not scores.any():
             # Every column is constant: one component that nothing varies along.
             self.mean_, self.remainder_ = np.zeros(X.shape[1]), np.zeros(X.shape[1])
