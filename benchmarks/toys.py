@@ -164,7 +164,8 @@ def main() -> None:
     if not arguments.table:
         for max_iter in arguments.max_iter:
             for name in arguments.toys:
-                for start in ("copula", "normal"):
+                # A normal start without a game is nothing to judge.
+                for start in ("copula", "normal") if max_iter else ("copula",):
                     for seed in range(arguments.seeds):
                         key = f"{name} | {start} | {max_iter} | {seed}"
                         if key not in results:
