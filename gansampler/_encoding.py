@@ -17,7 +17,7 @@ from scipy.special import ndtr, ndtri
 from sklearn.decomposition import PCA
 
 from ._mixed import MixedColumns
-from ._ties import draw_tied_scores
+from ._ties import PILE, draw_tied_scores
 
 MAX_QUANTILES = 1000
 MAX_COMPONENTS = 1000
@@ -31,16 +31,20 @@ normal columns (Azzalini 1981)."""
 MIN_CLASS_ROWS = 6
 """Classes with fewer rows have no say in its width."""
 
-FAR, NEAR = 1e3, 1e-6
-"""In spreads: values farther than this from the median are all as far, and windows no wider
+SPREAD_ROWS = 5000
+"""Rows of a class that its spreads are taken from, at most."""
+
+FAR, NEAR = 1e4, 1e-6
+"""In widths: values farther than this from the median are all as far, and windows no wider
 than this are left out. Both keep rounding out of the sums."""
 
 
 class NormalScores:
     """Normal scores of every column, and back by interpolating observed quantiles.
 
-    The score of the i-th smallest of n values is the normal quantile of (i - 1/2) / n.
-    It stays finite at the extremes, where a plain quantile transform needs a clip.
+    The score of the i-th smallest of n values is the normal quantile of (i - 1/2) / n, or
+    of a smoothed rank in place of i. It stays finite at the extremes, where a plain
+    quantile transform needs a clip.
 
     Attributes
     ----------
@@ -88,7 +92,7 @@ class NormalScores:
         Ranks know no gaps: values on either side of one are neighbours, and a generator
         that is off by little jumps across. In a smoothed distribution function gaps keep
         some of their width; and it is nearer to that of the population than the steps of
-        a sample are.
+        a sample are. Piles of equal values stay steps.
 
         Parameters
         ----------
@@ -101,7 +105,7 @@ class NormalScores:
         """
         spreads = _least_spreads(X, codes)
         evenly = self.ranks_[:, 0]
-        step = evenly[-1] / (len(evenly) - 1)
+        step = evenly[-1] / max(len(evenly) - 1, 1)
         self.ranks_ = self.ranks_.copy()
         for j in np.flatnonzero(~self.is_discrete_):
             places = _smoothed_places(self.quantiles_[:, j], spreads[j], self.n_rows_)
@@ -171,39 +175,60 @@ def _least_spreads(X: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Spread of each column in the class where it is least; inf where it overflows."""
     classes = np.flatnonzero(np.bincount(codes) >= MIN_CLASS_ROWS)
     least = np.full(X.shape[1], np.inf)
-    with np.errstate(over="ignore", invalid="ignore"):
-        for rows in [X[codes == c] for c in classes] or [X]:
+    for mine in [np.flatnonzero(codes == c) for c in classes] or [np.arange(len(X))]:
+        rows = X[mine[:: -(-len(mine) // SPREAD_ROWS)]]
+        with np.errstate(over="ignore", invalid="ignore"):
             low, high = np.quantile(rows, [0.25, 0.75], axis=0)
-            least = np.fmin(
-                least, np.fmin(rows.std(axis=0, dtype=float), (high - low) / 1.349)
-            )
+            spread = np.fmin(rows.std(axis=0, dtype=float), (high - low) / 1.349)
+        least = np.fmin(least, spread)
     return least
 
 
 def _smoothed_places(quantiles: np.ndarray, spread: float, n_rows: int) -> np.ndarray:
-    """Places of sorted values in the order, from 0, counted in a window around each.
+    """Places of sorted values in the order, from 0, as a smoothed count has them.
 
-    The window is as wide as a Gaussian kernel of `BANDWIDTH` spreads, and narrows to
-    nothing at both ends, where half of it would be empty.
+    Piles, which are values that a share `PILE` of the rows has, stay steps: others are
+    counted without them.
     """
-    n = len(quantiles)
-    places = np.arange(n, dtype=np.float64)
+    places = np.arange(len(quantiles), dtype=float)
     if not 0 < spread < np.inf:
         return places
+    width = BANDWIDTH * spread * n_rows ** (-1 / 3)
+    if (quantiles[1:] > quantiles[:-1]).all():
+        return _smoothed_counts(quantiles, width) - 0.5
+    _, counts = np.unique(quantiles, return_counts=True)
+    in_pile = np.repeat(counts >= max(2, PILE * len(quantiles)), counts)
+    others, piled = quantiles[~in_pile], quantiles[in_pile]
+    if not len(others):
+        return places
+    below = _smoothed_counts(others, width)
+    n_piled = in_pile.cumsum()
+    places[~in_pile] = below - 0.5 + n_piled[~in_pile]
+    below = np.interp(piled, others, below, left=0, right=len(others))
+    places[in_pile] = below + n_piled[in_pile] - 1
+    return places
+
+
+def _smoothed_counts(v: np.ndarray, width: float) -> np.ndarray:
+    """How many of sorted values lie below each, the value itself by half.
+
+    They are counted in a window with the standard deviation `width`, which narrows to
+    nothing at both ends, where half of it would be empty.
+    """
+    n = len(v)
+    places = np.arange(n, dtype=float)
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        v = quantiles
         if (v[1:] == v[:-1]).any():
-            # Equal values are spread out to half way to their neighbours.
+            # Equal values are spread out between their neighbours.
             values, first, counts = np.unique(v, return_index=True, return_counts=True)
             v = np.interp(places, first + (counts - 1) / 2, values)
-        v = np.minimum(np.maximum((v - v[n // 2]) / spread, -FAR), FAR)
-        half = np.minimum(v - v[0], v[-1] - v)
-        half = np.minimum(half, np.sqrt(3) * BANDWIDTH * n_rows ** (-1 / 3))
+        v = np.minimum(np.maximum((v - v[n // 2]) / width, -FAR), FAR)
+        half = np.minimum(np.minimum(v - v[0], v[-1] - v), np.sqrt(3))
         # The integral of the number of values below is linear between them.
         area = places * v - (v.cumsum() - v)
         upper, lower = np.interp(v + half, v, area), np.interp(v - half, v, area)
-        smoothed = np.where(half > NEAR, (upper - lower) / (2 * half) - 0.5, places)
-    return np.maximum.accumulate(np.minimum(np.maximum(smoothed, 0), places[-1]))
+        smoothed = np.where(half > NEAR, (upper - lower) / (2 * half), places + 0.5)
+    return np.maximum.accumulate(np.clip(smoothed, 0.5, n - 0.5))
 
 
 class TableEncoder:

@@ -65,8 +65,8 @@ class GANOverSampler(BaseGANOverSampler):
     start : {"copula", "normal"}, default="copula"
         Where the generator starts.
     n_modes : int or "auto", default="auto"
-        Gaussians that a class is drawn from where the start is kept, as long as there are
-        10 rows for each. "auto" takes up to 16, as many as the rows clearly show.
+        Gaussians that a class is drawn from, as long as there are 10 rows for each. "auto"
+        takes up to 16, as many as the rows clearly show and held-out rows speak for.
     categorical_features : "auto" or array-like, default="auto"
         Columns that hold categories, as `SMOTENC` has them: a mask, positions, or names.
         "auto" takes those of DataFrames whose dtype is category, string, object or bool,

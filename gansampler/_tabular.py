@@ -31,7 +31,7 @@ from ._frames import TableFormat
 from ._groups import some_of_class
 from ._held_out import HeldOutScore
 from ._prior import Prior
-from ._saving import read, write
+from ._saving import VERSION, read, write
 from ._start import ClassModes, Start, fit_start
 from ._state import params_from_json, params_to_json, restore, state_of
 from .adversarial import (
@@ -88,11 +88,11 @@ class TabularGAN(ConditionalGenerator):
         Where the generator starts: the class-conditional Gaussian copula, or a standard
         normal that knows nothing of classes and dependence.
     n_modes : int or "auto", default="auto"
-        Gaussians that a class is drawn from where the start is kept, as long as there are
-        10 rows for each. "auto" takes up to 16, by Schwarz's criterion (BIC) on the leading
-        components. More than one are not what the game starts from; they are taken if
-        held-out rows, where there are any, do not clearly speak against them, or score
-        them better than the step of the game to be kept.
+        Gaussians that a class is drawn from, as long as there are 10 rows for each. "auto"
+        takes up to 16, by Schwarz's criterion (BIC) on the leading components. More than
+        one are not what the game starts from; they are taken if held-out rows, where there
+        are any, do not clearly speak against them, or score them better than the step of
+        the game to be kept.
     categorical_features : "auto" or array-like, default="auto"
         Columns that hold categories: a mask, positions, or names. "auto" takes those of
         DataFrames whose dtype is category, string, object or bool, and of arrays of
@@ -383,9 +383,9 @@ class TabularGAN(ConditionalGenerator):
         """Write the fitted generator to one file, without pickle.
 
         No row of the table is stored. What is stored tells about it nevertheless: sorted
-        values of every column (all of them, up to 1,000 rows), its categories and how often
-        each class has them, the principal components of their ranks, and mean and
-        covariance of each class.
+        values of every column (all of them, up to 1,000 rows) and their smoothed ranks, its
+        categories and how often each class has them, the principal components of the ranks,
+        and mean and covariance of each class.
 
         Parameters
         ----------
@@ -483,7 +483,11 @@ class TabularGAN(ConditionalGenerator):
         )
         encode = check_memory(memory).cache(_encoded)
         self.encoder_, latent, state = encode(
-            rows, codes, list(self.format_.categories), rng, version("gansampler")
+            rows,
+            codes,
+            list(self.format_.categories),
+            rng,
+            (version("gansampler"), VERSION),
         )
         rng.set_state(state)
         return latent
@@ -641,7 +645,7 @@ def _encoded(
     codes: np.ndarray,
     categorical: list[int],
     rng: np.random.RandomState,
-    _version: str,
+    _version: tuple[str, int],
 ) -> tuple[TableEncoder, np.ndarray, Any]:
     """A fitted encoder, the rows in its components, and where the random numbers are."""
     encoder = TableEncoder(categorical)

@@ -101,18 +101,24 @@ def test_smoothed_ranks_are_nearer_to_the_population(column_of):
     assert np.mean(errors[True]) < 0.95 * np.mean(errors[False])
 
 
+@pytest.mark.parametrize("smooth", [False, True])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_shares_of_repeated_values_come_back(seed):
+def test_shares_of_repeated_values_come_back(seed, smooth):
     n = 500
+    inside, at_the_end = rng_of(seed + 4).normal(size=(2, n))
     X = np.column_stack(
         [
             rng_of(seed).rand(n) < 0.1,
             rng_of(seed + 1).randint(4, size=n) * 1.5,
             np.where(rng_of(seed + 2).rand(n) < 0.4, 0, rng_of(seed + 3).rand(n)),
+            np.where(rng_of(seed + 5).rand(n) < 0.08, 0.5, inside),
+            at_the_end.clip(max=1.2),
         ]
     ).astype(float)
     scores = NormalScores()
     latent = scores.fit_transform(X, rng_of(seed))
+    if smooth:
+        scores.smooth(X, latent, np.zeros(n, int))
     # A normal distribution fitted to the scores gives back the shares, for the scores of
     # repeated values are spread over their ranks.
     drawn = scores.inverse_transform(
@@ -121,7 +127,8 @@ def test_shares_of_repeated_values_come_back(seed):
     assert set(drawn[:, 0]) == {0.0, 1.0}
     assert set(drawn[:, 1]) <= {0.0, 1.5, 3.0, 4.5}
     for column, new in zip(X.T, drawn.T, strict=True):
-        for value in np.unique(column)[:2]:
+        values, counts = np.unique(column, return_counts=True)
+        for value in values[counts >= 0.05 * n]:
             share = (column == value).mean()
             error = np.sqrt(2 * max(share, 0.01) * (1 - share) / n)
             assert abs((new == value).mean() - share) < 4 * error
