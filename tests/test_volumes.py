@@ -10,6 +10,7 @@ import torch
 from conftest import counts
 from imblearn.pipeline import Pipeline
 from numpy.testing import assert_array_equal
+from scipy.ndimage import gaussian_filter
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
@@ -25,6 +26,7 @@ from gansampler import (
 from gansampler.adversarial import OBJECTIVES
 from gansampler.datasets import make_liver_phantoms
 from gansampler.volumes._features import volume_features
+from gansampler.volumes._start import Field
 
 SHORT = {"max_iter": 3, "channels": 4, "batch_size": 4, "random_state": 0}
 PLAIN = {**SHORT, "early_stopping": False}
@@ -45,14 +47,15 @@ def trained(stack):
 
 
 def check_volumes_drawn(drawn, X):
-    """In the range of X, whole numbers, and masks of zeros and ones, none empty."""
+    """In the range of X, whole numbers, and masks of zeros and ones, none a speck."""
     assert drawn.shape[1:] == X.shape[1:]
     assert drawn.dtype == np.float32
     assert drawn[:, 0].min() >= X[:, 0].min()
     assert drawn[:, 0].max() <= X[:, 0].max()
     assert_array_equal(drawn, np.rint(drawn))
     assert_array_equal(np.unique(drawn[:, 1]), [0, 1])
-    assert drawn[:, 1].any(axis=(1, 2, 3)).all()
+    smallest = X[:, 1].sum(axis=(1, 2, 3)).min()
+    assert drawn[:, 1].sum(axis=(1, 2, 3)).min() >= smallest / 2
 
 
 # The generator
@@ -518,3 +521,49 @@ def test_no_warning_of_numpy_or_torch_on_constant_images():
         warnings.simplefilter("ignore", SmallClassWarning)
         X_new, _ = VolumeGANOverSampler(**PLAIN, checks=()).fit_resample(X, y)
     assert (X_new[:, 0] == 0).mean() > 0.5
+
+
+# The start
+
+
+@pytest.mark.parametrize("edges", [(32, 32, 3), (32, 32, 6), (16, 16, 16)], ids=str)
+def test_smoothness_of_each_volume_is_told_from_that_of_its_class(edges):
+    """Powers of the spectrum are around 1, and larger for smoother volumes."""
+    rng = np.random.RandomState(0)
+    smooth = [0.8] * 8 + [1.6] * 8
+    fields = np.array(
+        [
+            gaussian_filter(rng.standard_normal(edges), (s, s, s / 4), mode="wrap")
+            for s in smooth
+        ]
+    )
+    fields /= fields.std(axis=(1, 2, 3), keepdims=True)
+    everywhere = np.ones(fields.shape, dtype=bool)
+    bins = np.zeros(fields.shape, dtype=int)
+    of_both = np.log(Field(fields, everywhere, bins).powers())
+    assert of_both[:8].max() < -0.1
+    assert of_both[8:].min() > 0.1
+    of_one = np.log(Field(fields[:8], everywhere[:8], bins[:8]).powers())
+    assert abs(of_one.mean()) < 0.05
+    assert np.abs(of_one).max() < 0.3
+
+
+def test_classes_vary_in_their_means_as_real_volumes_do():
+    rng = np.random.RandomState(0)
+    y = np.repeat([0, 1], 20)
+    texture = np.array([gaussian_filter(rng.standard_normal((12,) * 3), 1) for _ in y])
+    means = 100 + np.where(y, 40, 4) * rng.standard_normal(len(y))
+    texture *= 20 / texture.std()
+    X = np.zeros((len(y), 2, 12, 12, 12), dtype=np.float32)
+    X[:, 1, 3:9, 3:9, 3:9] = 1
+    X[:, 0] = texture + means[:, None, None, None]
+    drawn, labels = VolumeGAN(max_iter=0, random_state=0).fit(X, y).sample(y=y)
+
+    def spread(volumes, mine):
+        inside = volumes[mine, 1] > 0
+        return np.std([v[m].mean() for v, m in zip(volumes[mine, 0], inside, strict=True)])
+
+    for c in (0, 1):
+        ratio = spread(drawn, labels == c) / spread(X, y == c)
+        # Where one class lends another its spread, it is several times too large or small.
+        assert 0.6 < ratio < 1.6

@@ -49,8 +49,12 @@ AT_ONCE = 16
 HELD_OUT_DRAWS = 50
 """Draws of a class that score a generator, at least."""
 
+LEAST_MASK = 0.5
+"""Share of the smallest real mask that a drawn one has at least: it may be smaller, not a
+speck."""
+
 ROUNDS = 20
-"""How often a volume with an empty mask is drawn again."""
+"""How often a volume with too small a mask is drawn again."""
 
 
 class VolumeGAN(ConditionalGenerator):
@@ -496,30 +500,33 @@ class VolumeGAN(ConditionalGenerator):
         }
 
     def draw_(self, codes: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
-        """Draw one volume for each class code, none with an empty mask."""
+        """Draw one volume for each class code, none with a mask too small to be one."""
         volumes = np.empty((len(codes), *self.scaler_.shape_), dtype=np.float32)
         for first in range(0, len(codes), AT_ONCE):
             part = slice(first, first + AT_ONCE)
             U = self._draw_once(codes[part], rng)
-            if self.scaler_.mask_channel_ is not None:
-                self._fill_empty(U, codes[part], rng)
+            if self.scaler_.smallest_mask_ is not None:
+                self._redraw_small(U, codes[part], rng, self.scaler_.smallest_mask_)
             volumes[part] = self.scaler_.inverse_transform(U)
         return volumes
 
-    def _fill_empty(
-        self, U: np.ndarray, codes: np.ndarray, rng: np.random.RandomState
+    def _redraw_small(
+        self, U: np.ndarray, codes: np.ndarray, rng: np.random.RandomState, smallest: int
     ) -> None:
-        """Draw volumes with an empty mask anew, in place."""
+        """Draw volumes whose mask is too small beside the smallest real one anew."""
         distances = U[:, -1].reshape(len(U), -1)
+
+        def small() -> np.ndarray:
+            return np.flatnonzero((distances > 0).sum(axis=1) < LEAST_MASK * smallest)
+
         for _ in range(ROUNDS):
-            empty = np.flatnonzero((distances <= 0).all(axis=1))
-            if not len(empty):
+            if not len(again := small()):
                 return
-            U[empty] = self._draw_once(codes[empty], rng)
+            U[again] = self._draw_once(codes[again], rng)
         # Where that is of no use, the mask is as small as the smallest real one.
-        smallest = self.scaler_.smallest_mask_ or 1
-        for i in np.flatnonzero((distances <= 0).all(axis=1)):
-            distances[i, np.argsort(distances[i], kind="stable")[-smallest:]] = 1e-6
+        for i in small():
+            most = np.argsort(distances[i], kind="stable")[-smallest:]
+            distances[i, most] = distances[i, most].clip(min=1e-6)
 
     @torch.no_grad()
     def _draw_once(self, codes: np.ndarray, rng: np.random.RandomState) -> np.ndarray:

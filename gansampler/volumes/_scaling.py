@@ -137,7 +137,7 @@ def check_masks(masks: np.ndarray) -> None:
 
 def reach(edges: tuple[int, ...]) -> float:
     """Largest distance told, in voxels."""
-    return min(edges) / 4
+    return max(1.0, min(edges) / 4)
 
 
 def signed_distance(masks: np.ndarray) -> np.ndarray:

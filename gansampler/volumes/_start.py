@@ -5,8 +5,9 @@ the borders of what lies above each, and to that of the mask, are smooth and can
 where intensities cannot: a mean of two limbs is a limb, a mean of two images is a double
 exposure (shape-based interpolation, Raya and Udupa 1990). Their block means, with the
 levels, strength and smoothness of the texture inside and outside the mask, are drawn from
-one Gaussian a class. What shapes leave out is a Gaussian random field with the histogram
-that the class has and a power of its spectrum, inside the mask and outside.
+one Gaussian a class. What shapes leave out is a Gaussian random field with a power of the
+spectrum of the class and the histograms that it has at each depth inside the mask, and at
+each intensity outside.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from sklearn.cluster import KMeans
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .._start import fit_start
+from .._start import MIN_CLASS_ROWS, fit_start
 from ._scaling import reach, signed_distance
 
 BLOCKS = 24
@@ -40,8 +41,14 @@ MIN_VOXELS = 50
 FEW = 50
 """Voxels that the level expected in a bin of a volume counts for."""
 
+MANY = 500
+"""Voxels that a histogram is made of: a bin with fewer borrows from those beside it."""
+
 MIN_SPREAD = 1e-4
 """Least spread of texture, to divide by, in network units."""
+
+LEAST_STRENGTH = 0.1
+"""Of the texture of a volume beside that of its class."""
 
 RARE = 0.005
 """Share of voxels at either end of a histogram that are no farther out than normal ones."""
@@ -92,6 +99,7 @@ class FieldStart(nn.Module):
     growth: Tensor
     location: Tensor
     scale_tril: Tensor
+    own_spread: Tensor
     level: Tensor
     spread: Tensor
     histogram: Tensor
@@ -125,9 +133,10 @@ class FieldStart(nn.Module):
             "growth": (n_classes,),
             "location": (n_classes, k),
             "scale_tril": (n_classes, k, k),
+            "own_spread": (*of_region, BINS + 2),
             "level": (*of_region, BINS),
             "spread": (*of_region, BINS),
-            "histogram": (*of_region, len(SCORES)),
+            "histogram": (*of_region, BINS, len(SCORES)),
             "spectrum": (*of_region, *half),
         }
         for name, shape in shapes.items():
@@ -146,14 +155,20 @@ class FieldStart(nn.Module):
         for r, (mine, at) in enumerate(self._regions(images, distances)):
             filtered = spectrum * self.spectrum[y, :, r] ** power[:, :, r]
             field = torch.fft.irfftn(filtered, s=self.edges, dim=self._axes)
-            field = field / field.std(self._axes, keepdim=True)
-            position = (field - SCORES[0]) / (SCORES[1] - SCORES[0])
-            values = strength[:, :, r] * lookup(self.histogram[y, :, r], position)
-            level, spread = self.level[y, :, r], self.spread[y, :, r]
-            level = lookup(level + spread * offset[:, :, r], at)
-            texture = torch.where(mine, level + lookup(spread, at) * values, texture)
+            field = standardized(field, torch.ones_like(mine))
+            values = standardized(self._values(field, at, y, r), mine)
+            level = lookup(self.level[y, :, r] + offset[:, :, r], at)
+            spread = strength[:, :, r] * lookup(self.spread[y, :, r], at)
+            texture = torch.where(mine, level + spread * values, texture)
         images = (images + texture).clamp(-1, 1)
         return torch.cat([images, distances[:, -1:]], dim=1) if self.has_mask else images
+
+    def _values(self, field: Tensor, at: Tensor, y: Tensor, region: int) -> Tensor:
+        """Texture of a normal field, by the histogram of the bin that a voxel is in."""
+        position = (field - SCORES[0]) / (SCORES[1] - SCORES[0])
+        histograms = self.histogram[y, :, region].flatten(-2)
+        first = at.round().clamp(0, BINS - 1) * len(SCORES)
+        return lookup(histograms, first + position.clamp(0, len(SCORES) - 1))
 
     @property
     def _axes(self) -> tuple[int, ...]:
@@ -169,7 +184,8 @@ class FieldStart(nn.Module):
         columns = (self.mean + latent @ self.components).clamp(*self.bounds)
         n_coarse = int(np.prod(self.coarse_shape))
         coarse = columns[:, :n_coarse].reshape(-1, *self.coarse_shape)
-        own = columns[:, n_coarse:].reshape(len(z), self.n_images, self.n_regions, BINS + 2)
+        own = columns[:, n_coarse:].reshape(len(z), *self.own_spread.shape[1:])
+        own = own * self.own_spread[y]
         scales = own[..., BINS:].exp()
         # Trailing axes of 1, to broadcast over a volume.
         strength, power = scales.reshape(scales.shape + (1,) * len(self.edges)).unbind(3)
@@ -322,18 +338,25 @@ class FieldStart(nn.Module):
                 self.level[:, i, r] = torch.as_tensor(level)
                 self.spread[:, i, r] = torch.as_tensor(spread)
                 standard, strength = region.standardize(spread[codes])
-                own[:, i, r, :BINS] = (levels - level[codes]) / spread[codes]
+                own[:, i, r, :BINS] = levels - level[codes]
                 own[:, i, r, BINS] = np.log(strength)
                 for c in range(len(self.location)):
                     of_class = codes == c
                     if inside[of_class, i].sum() < MIN_VOXELS:
                         of_class = np.ones(n, dtype=bool)
-                    field = Field(standard[of_class], inside[of_class, i])
+                    field = Field(
+                        standard[of_class], inside[of_class, i], bins[of_class, i]
+                    )
                     self.histogram[c, i, r] = torch.as_tensor(field.histogram)
                     self.spectrum[c, i, r] = torch.as_tensor(field.amplitude)
                     powers = field.powers()[codes[of_class] == c]
                     own[codes == c, i, r, BINS + 1] = np.log(powers)
-        return own.reshape(n, -1)
+        # Of a class's own: what it hardly varies in, another may vary in much.
+        for c in range(len(self.location)):
+            mine = own[codes == c]
+            some = mine if len(mine) >= MIN_CLASS_ROWS else own
+            self.own_spread[c] = torch.as_tensor(some.std(axis=0).clip(MIN_SPREAD))
+        return (own / self.own_spread.numpy()[codes]).reshape(n, -1)
 
 
 def tissue_borders(rough: np.ndarray, smooth: np.ndarray) -> np.ndarray:
@@ -415,9 +438,10 @@ class Region:
         """Values over the spread, (n, BINS), and over their strength, (n,)."""
         standard = self.values / self._at(spread)
         axes = tuple(range(1, standard.ndim))
-        n = np.maximum(self.inside.sum(axis=axes), 1)
-        square = (standard**2 * self.inside).sum(axis=axes) / n
-        strength = np.where(square > 1e-6, np.sqrt(square), 1.0)
+        n_inside = self.inside.sum(axis=axes)
+        square = (standard**2 * self.inside).sum(axis=axes) / np.maximum(n_inside, 1)
+        # Without any voxel, as strong as others.
+        strength = np.where(n_inside > 0, np.sqrt(square).clip(LEAST_STRENGTH), 1.0)
         return standard / strength.reshape(-1, *[1] * len(axes)), strength
 
     def _at(self, profiles: np.ndarray) -> np.ndarray:
@@ -426,43 +450,46 @@ class Region:
 
 
 class Field:
-    """A random field known in a part of each volume: its histogram and its spectrum.
+    """A random field known in a part of each volume: its histograms and its spectrum.
 
     Parameters
     ----------
     values : ndarray of shape (n, *edges)
     inside : ndarray of bool, shape (n, *edges)
+    bins : ndarray of int, shape (n, *edges)
 
     Attributes
     ----------
-    histogram : ndarray of shape (len(SCORES),)
-        Values at normal scores.
+    histogram : ndarray of shape (BINS, len(SCORES))
+        Values at normal scores, in each bin.
     amplitude : ndarray
         Square root of the power spectrum of the normal scores of the values.
     """
 
-    def __init__(self, values: np.ndarray, inside: np.ndarray) -> None:
+    def __init__(self, values: np.ndarray, inside: np.ndarray, bins: np.ndarray) -> None:
         self.inside = inside
-        some = values[inside] if inside.any() else np.zeros(1)
-        histogram = np.quantile(some, ndtr(SCORES))
-        # What is rare may have a form of its own, a vessel say; scattered, it is grit.
-        low, middle, high = np.quantile(some, [RARE, 0.5, 1 - RARE])
-        tail = np.abs(SCORES / ndtri(RARE))
-        self.histogram = np.clip(
-            histogram,
-            np.minimum(low, middle - (middle - low) * tail),
-            np.maximum(high, middle + (high - middle) * tail),
-        )
-        # The rank of equal values is half way between the ends of their pile.
-        ties = np.arange(len(SCORES)) * 1e-9
-        ends = (self.histogram + ties, self.histogram - ties[::-1])
-        ranks = [ndtr(np.interp(values[inside], end, SCORES)) for end in ends]
+        order = np.argsort(bins[inside], kind="stable")
+        known = values[inside][order]
+        ends = np.r_[0, np.bincount(bins[inside], minlength=BINS).cumsum()]
+        scores = np.empty(len(known))
+        self.histogram = np.empty((BINS, len(SCORES)))
+        for b in range(BINS):
+            for width in range(BINS):
+                first, last = ends[max(b - width, 0)], ends[min(b + width + 1, BINS)]
+                if last - first >= MANY:
+                    break
+            self.histogram[b] = histogram_of(known[first:last])
+            mine = slice(ends[b], ends[b + 1])
+            scores[mine] = scores_of(known[mine], self.histogram[b])
         self.scores = np.zeros(values.shape)
-        self.scores[inside] = ndtri(np.mean(ranks, axis=0))
+        self.scores[inside] = scores[np.argsort(order)]
         self.amplitude = amplitude_spectrum(self.scores, inside)
 
     def powers(self) -> np.ndarray:
-        """Power of the spectrum that gives each volume its own lag-one correlation."""
+        """Power of the spectrum that gives each volume its own lag-one correlation.
+
+        One, if it has that which volumes have on average: the spectrum is theirs.
+        """
         axes = [axis for axis, edge in enumerate(self.inside.shape[1:]) if edge > 1]
         of_power = np.array([self._lag_one(power, axes) for power in POWERS])
         # A white field is white to any power.
@@ -478,9 +505,13 @@ class Field:
             n_pairs += pairs.sum(axis=rest)
             products += (first * second * pairs).sum(axis=rest)
             squares += ((first**2 + second**2) / 2 * pairs).sum(axis=rest)
+        some = (n_pairs >= MIN_VOXELS) & (squares > 1e-6)
+        if not some.any():
+            return np.ones(len(self.inside))
         own = products / np.maximum(squares, 1e-6)
+        own += self._lag_one(1.0, axes) - own[some].mean()
         found = np.interp(own, np.maximum.accumulate(of_power), POWERS)
-        return np.where(n_pairs >= MIN_VOXELS, found, 1.0)
+        return np.where(some, found, 1.0)
 
     def _lag_one(self, power: float, axes: list[int]) -> float:
         """Mean correlation of neighbours in a field with this power of the spectrum."""
@@ -490,6 +521,39 @@ class Field:
         )
         lags = np.eye(len(edges), dtype=int)[axes]
         return float(np.mean([covariance[tuple(lag)] for lag in lags]) / covariance.flat[0])
+
+
+def histogram_of(values: np.ndarray) -> np.ndarray:
+    """Values at normal scores, (len(SCORES),), with tails no longer than normal."""
+    if not len(values):
+        return np.zeros(len(SCORES))
+    # What is rare may have a form of its own, a vessel say; scattered, it is grit.
+    low, middle, high = np.quantile(values, [RARE, 0.5, 1 - RARE])
+    tail = np.abs(SCORES / ndtri(RARE))
+    return np.clip(
+        np.quantile(values, ndtr(SCORES)),
+        np.minimum(low, middle - (middle - low) * tail),
+        np.maximum(high, middle + (high - middle) * tail),
+    )
+
+
+def scores_of(values: np.ndarray, histogram: np.ndarray) -> np.ndarray:
+    """Normal scores of values; the rank of a pile is half way between its ends."""
+    ties = np.arange(len(SCORES)) * 1e-9
+    ends = (histogram + ties, histogram - ties[::-1])
+    return ndtri(np.mean([ndtr(np.interp(values, end, SCORES)) for end in ends], axis=0))
+
+
+def standardized(values: Tensor, mine: Tensor) -> Tensor:
+    """Values with mean 0 and mean square 1 in a part of each volume.
+
+    As those are that a field is learned from; what a volume is off is drawn apart.
+    """
+    axes = tuple(range(2, values.ndim))
+    n = mine.sum(axes, keepdim=True).clamp(min=1)
+    values = values - (values * mine).sum(axes, keepdim=True) / n
+    square = (values**2 * mine).sum(axes, keepdim=True) / n
+    return torch.where(square > 1e-6, values / square.clamp(min=1e-6).sqrt(), values)
 
 
 def lookup(tables: Tensor, position: Tensor) -> Tensor:
