@@ -239,11 +239,35 @@ def test_study_goes_on_where_it_was_killed(table, tmp_path, monkeypatch):
     assert {t.arm.name for t in run.missing(tasks, tmp_path, retry=True)} == {"refuses"}
 
     found, bins = scores.collect(tmp_path, 1)
-    cells = found.set_index(["arm", "fold", "classifier"]).sort_index()
+    cells = (
+        scores.with_fallback(found).set_index(["arm", "fold", "classifier"]).sort_index()
+    )
     failed, none = cells.loc["refuses"], cells.loc["none"]
     assert failed["failure"].str.contains("too few neighbours").all()
     assert failed["auc"].tolist() == none["auc"].tolist()
     assert bins.loc[bins["arm"] == "none", "n"].sum() == 36 * 2 * 2
+
+
+def test_new_results_stand_beside_old_ones(table, tmp_path, monkeypatch):
+    few_classifiers(monkeypatch)
+    run.run(run.plan([table], ["native"], [0], 2, arms.expand(["random"])), tmp_path, 1)
+    before = scores.collect(tmp_path, 1)
+    old = scores.with_fallback(before[0]), before[1]
+    # One fold of an arm is measured again, and fails; `none` is not in the new cache.
+    now = old[0][(old[0]["arm"] == "random") & (old[0]["fold"] == 1)].iloc[:1]
+    now = now[[*scores.CELL]].assign(failure="boom")
+    found, bins = scores.merged(old, (now, old[1].iloc[:0]))
+    cells = (
+        scores.with_fallback(found).set_index(["arm", "fold", "classifier"]).sort_index()
+    )
+    assert len(cells) == len(old[0])
+    assert cells.loc["random", "failure"].loc[0].isna().all()
+    assert (cells.loc["random", "failure"].loc[1] == "boom").all()
+    failed, none = cells.loc[("random", 1)], cells.loc[("none", 1)]
+    assert failed["auc"].tolist() == none["auc"].tolist()
+    # Curves of an arm that was measured in part stay whole, as they were.
+    pd.testing.assert_frame_equal(bins, old[1])
+    pd.testing.assert_frame_equal(scores.merged(old, before)[1], old[1], check_like=True)
 
 
 class Refuses(BaseEstimator):

@@ -23,7 +23,7 @@ from inference import (
     mean_ranks,
 )
 from metrics import METRICS
-from scores import ARM, CELL, collect, merged
+from scores import Measured, collect, merged, with_fallback
 from tables import N_FOLDS, unit_of
 
 RESULTS = Path(__file__).parent / "results"
@@ -275,6 +275,11 @@ def write(scores: pd.DataFrame, focus: str, out: Path) -> str:
     return "\n".join(lines)
 
 
+def read(paths: list[Path]) -> Measured:
+    scores, reliability = (pd.read_csv(path, low_memory=False) for path in paths)
+    return scores, reliability
+
+
 def doc(section) -> str:
     return section.__doc__ + "\n"
 
@@ -291,12 +296,12 @@ def main() -> None:
     args.results.mkdir(parents=True, exist_ok=True)
     kept = [args.results / name for name in ("scores.csv.xz", "reliability.csv.xz")]
     if any(cache.files(args.cache)):
-        measured = collect(args.cache, args.jobs)
-        for table, path, what in zip(measured, kept, (CELL, ARM), strict=True):
-            if path.exists():
-                table = merged(pd.read_csv(path, low_memory=False), table, what)
+        scores, reliability = collect(args.cache, args.jobs)
+        if all(path.exists() for path in kept):
+            scores, reliability = merged(read(kept), (scores, reliability))
+        for table, path in zip((with_fallback(scores), reliability), kept, strict=True):
             table.to_csv(path, index=False, float_format="%.5f")
-    scores, reliability = (pd.read_csv(path, low_memory=False) for path in kept)
+    scores, reliability = read(kept)
     if args.repeats:
         scores = scores[scores["repeat"].isin(args.repeats)]
     keys = zip(scores["collection"], scores["table"], strict=True)

@@ -18,15 +18,20 @@ ARM = ["collection", "variant", "arm"]
 CELL = [*ARM, "table", "repeat", "fold"]
 N_BINS = 10
 
+Measured = tuple[pd.DataFrame, pd.DataFrame]
 
-def collect(folder: Path, jobs: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Scores of every fold, arm and classifier; and what reliability curves are made of."""
+
+def collect(folder: Path, jobs: int) -> Measured:
+    """Scores of every fold, arm and classifier; and what reliability curves are made of.
+
+    Folds on which an arm failed have no scores yet; see `with_fallback`.
+    """
     found = Parallel(jobs)(delayed(of_file)(*file) for file in cache.files(folder))
     scores, bins = zip(*found, strict=True)
     scores = pd.concat(scores, ignore_index=True)
     sums = pd.concat(bins, ignore_index=True)
     by = [*ARM, "classifier", "corrected", "bin"]
-    return with_fallback(scores), sums.groupby(by, as_index=False)[["n", "p", "y"]].sum()
+    return scores, sums.groupby(by, as_index=False)[["n", "p", "y"]].sum()
 
 
 def of_file(collection: str, variant: str, table: str, arm: str, path: Path):
@@ -78,15 +83,30 @@ def of_bins(f: Predictions, classifier: str, corrected: bool) -> pd.DataFrame:
     )
 
 
-def merged(old: pd.DataFrame, new: pd.DataFrame, what: list[str]) -> pd.DataFrame:
-    """New rows, and old ones of those arms, or cells, that were not measured again."""
-    is_new = pd.MultiIndex.from_frame(old[what]).isin(pd.MultiIndex.from_frame(new[what]))
-    return pd.concat([old[~is_new], new], ignore_index=True)
+def merged(old: Measured, new: Measured) -> Measured:
+    """New cells, and old ones that were not measured again.
+
+    What reliability curves are made of is summed over cells: it is replaced for arms whose
+    cells were all measured again.
+    """
+    (before, old_bins), (now, new_bins) = old, new
+    scores = pd.concat([before[~rows_in(before, now, CELL)], now], ignore_index=True)
+    n_cells, n_new = (t.drop_duplicates(CELL).groupby(ARM).size() for t in (scores, now))
+    whole = n_new[n_new == n_cells.reindex(n_new.index)].index.to_frame()
+    kept = old_bins[~rows_in(old_bins, whole, ARM)]
+    bins = pd.concat([kept, new_bins[rows_in(new_bins, whole, ARM)]], ignore_index=True)
+    return scores, bins
+
+
+def rows_in(table: pd.DataFrame, other: pd.DataFrame, columns: list[str]) -> np.ndarray:
+    """Which rows have the values of some row of the other table in these columns."""
+    index, others = (pd.MultiIndex.from_frame(t[columns]) for t in (table, other))
+    return index.isin(others)
 
 
 def with_fallback(scores: pd.DataFrame) -> pd.DataFrame:
     """Give a fold on which an arm failed the scores of `none`; `failure` still says so."""
     measured = [*METRICS, "slope"]
     none = scores.loc[scores["arm"] == "none", [*KEY, *measured]]
-    failed = scores.loc[scores["failure"].notna(), [*KEY[:5], "arm", "failure"]]
+    failed = scores.loc[scores["failure"].notna(), [*CELL, "failure"]].drop_duplicates(CELL)
     return pd.concat([scores[scores["failure"].isna()], failed.merge(none, on=KEY[:5])])
