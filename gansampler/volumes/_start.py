@@ -47,6 +47,9 @@ MANY = 500
 MIN_SPREAD = 1e-4
 """Least spread of texture, to divide by, in network units."""
 
+OUTLYING = 2.5
+"""Spreads of its class that a volume can be off by."""
+
 LEAST_STRENGTH = 0.1
 """Of the texture of a volume beside that of its class."""
 
@@ -351,12 +354,18 @@ class FieldStart(nn.Module):
                     self.spectrum[c, i, r] = torch.as_tensor(field.amplitude)
                     powers = field.powers()[codes[of_class] == c]
                     own[codes == c, i, r, BINS + 1] = np.log(powers)
-        # Of a class's own: what it hardly varies in, another may vary in much.
+        return self._scale_own(own, codes).reshape(n, -1)
+
+    def _scale_own(self, own: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """In spreads of the class: what one hardly varies in, another may vary in much."""
         for c in range(len(self.location)):
             mine = own[codes == c]
             some = mine if len(mine) >= MIN_CLASS_ROWS else own
-            self.own_spread[c] = torch.as_tensor(some.std(axis=0).clip(MIN_SPREAD))
-        return (own / self.own_spread.numpy()[codes]).reshape(n, -1)
+            low, high = np.quantile(some, [0.25, 0.75], axis=0)
+            spread = np.fmin(some.std(axis=0), (high - low) / 1.349)
+            self.own_spread[c] = torch.as_tensor(spread.clip(MIN_SPREAD))
+        # One calcified tumour must not make all others spread.
+        return (own / self.own_spread.numpy()[codes]).clip(-OUTLYING, OUTLYING)
 
 
 def tissue_borders(rough: np.ndarray, smooth: np.ndarray) -> np.ndarray:
