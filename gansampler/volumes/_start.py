@@ -180,8 +180,8 @@ class FieldStart(nn.Module):
     def _draw_coarse(self, z: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Block means of distances, and what is a volume's own in its texture.
 
-        These are offsets from the levels of the class, in spreads, (batch, n_images,
-        n_regions, BINS), strength and power, (batch, n_images, n_regions, *ones).
+        These are offsets from the levels of the class, (batch, n_images, n_regions, BINS),
+        strength and power, (batch, n_images, n_regions, *ones).
         """
         latent = self.location[y] + torch.einsum("bij,bj->bi", self.scale_tril[y], z)
         columns = (self.mean + latent @ self.components).clamp(*self.bounds)
