@@ -52,7 +52,7 @@ class GANOverSampler(BaseGANOverSampler):
     target_size : float or "extended", default=None
         Rows in the returned table, as a multiple of the rows given, at least 1; with it
         every class can be extended, the majority too. None takes the smallest table that
-        reaches the prior, "extended" four times that, worth a try for a classifier at
+        reaches the prior, "extended" twice that, worth a try for a classifier at
         its defaults on a small, wide table. Without `target_prior`, the
         shares that `sampling_strategy` leads to are kept.
     objective : str, default="wasserstein-gp"

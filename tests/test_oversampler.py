@@ -73,8 +73,8 @@ def test_target_prior_is_met_to_the_row(n_classes, target_size, seed):
         # Without a prior, the shares that sampling_strategy leads to.
         ({"target_size": 3.0}, {0: 120, 1: 120}),
         ({"sampling_strategy": {1: 30}, "target_size": 3.0}, {0: 160, 1: 80}),
-        ({"target_size": "extended"}, {0: 240, 1: 240}),
-        ({"target_prior": {0: 0.8, 1: 0.2}, "target_size": "extended"}, {0: 320, 1: 80}),
+        ({"target_size": "extended"}, {0: 120, 1: 120}),
+        ({"target_prior": {0: 0.8, 1: 0.2}, "target_size": "extended"}, {0: 160, 1: 40}),
     ],
     ids=str,
 )

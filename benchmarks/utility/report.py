@@ -1,6 +1,6 @@
 """Tables and pictures of what was measured so far, in results/.
 
-    python benchmarks/utility/report.py --focus ours+3
+    python benchmarks/utility/report.py --focus ours+1
 
 Scores are computed from the cache of `run.py`; those kept in results/ stand for what it
 lacks. `--focus` names the arm that the table of tables and some pictures are about.
@@ -287,7 +287,7 @@ def doc(section) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     add = parser.add_argument
-    add("--focus", default="ours+3", help="arm to look at closely")
+    add("--focus", default="ours+1", help="arm to look at closely")
     add("--repeats", nargs="+", type=int, help="only these")
     add("--cache", type=Path, default=cache.FOLDER)
     add("--results", type=Path, default=RESULTS)

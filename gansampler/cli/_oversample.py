@@ -61,7 +61,7 @@ def add_parser(commands: Any) -> None:
         "--target-size",
         metavar="FACTOR",
         type=_parse_size,
-        help="rows to return, as a multiple of the rows given, or 'extended': four times "
+        help="rows to return, as a multiple of the rows given, or 'extended': twice "
         "the fewest that reach the prior (default: the fewest)",
     )
     parser.add_argument(
