@@ -19,6 +19,7 @@ from gansampler.volumes._networks import (
 )
 from gansampler.volumes._scaling import VolumeScaler, signed_distance
 from gansampler.volumes._start import (
+    SCORES,
     Field,
     FieldStart,
     amplitude_spectrum,
@@ -183,12 +184,17 @@ def test_spectrum_has_the_correlation_of_a_filter(seed, width, region):
     assert_allclose(np.mean(found, axis=1), expected, atol=0.1)
 
 
+def in_one_bin(values, inside=True):
+    inside = np.broadcast_to(inside, values.shape)
+    return Field(values, inside, np.zeros(values.shape, dtype=int))
+
+
 def test_what_lies_outside_a_region_does_not_matter():
     rng = np.random.default_rng(0)
     standard = gaussian_filter(rng.normal(size=(4, 16, 16)), (0, 1, 1))
     inside = np.broadcast_to(ball((16, 16), 5), standard.shape)
     other = np.where(inside, standard, 1e6)
-    one, same = (Field(x, inside) for x in (standard, other))
+    one, same = (in_one_bin(x, inside) for x in (standard, other))
     for name in ("histogram", "amplitude"):
         assert_array_equal(getattr(one, name), getattr(same, name))
     assert_array_equal(one.powers(), same.powers())
@@ -199,7 +205,7 @@ def test_what_lies_outside_a_region_does_not_matter():
 def test_piles_of_equal_values_are_no_correlation(seed, cut):
     """White noise cut at an end, say by a window, stays white."""
     standard = cut(np.random.default_rng(seed).normal(size=(6, 16, 16, 16)))
-    field = Field(standard, np.ones(standard.shape, bool))
+    field = in_one_bin(standard)
     assert field.histogram.min() == standard.min()
     covariance = autocovariance(field.amplitude, (16, 16, 16))
     if standard.any():
@@ -207,7 +213,7 @@ def test_piles_of_equal_values_are_no_correlation(seed, cut):
 
 
 def test_a_region_that_no_volume_has():
-    field = Field(np.ones((2, 6, 6)), np.zeros((2, 6, 6), bool))
+    field = in_one_bin(np.ones((2, 6, 6)), False)
     assert_array_equal(field.histogram, 0)
     assert_array_equal(field.amplitude, 1)
     assert_array_equal(field.powers(), 1)
@@ -220,8 +226,25 @@ def test_tails_are_no_longer_than_normal_ones(seed):
     normal = rng.normal(size=shape)
     few = np.where(rng.uniform(size=shape) < 0.001, 30, normal)
     for values in (normal, few):
-        histogram = Field(values, np.ones(shape, bool)).histogram
-        assert_allclose(histogram[[0, -1]], [-4, 4], atol=0.6)
+        histogram = in_one_bin(values).histogram
+        assert_allclose(histogram[:, [0, -1]], [[-4, 4]] * len(histogram), atol=0.6)
+
+
+def test_each_bin_has_its_histogram_or_that_of_its_neighbours():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(4, 16, 16, 16))
+    bins = np.zeros(values.shape, dtype=int)
+    bins[:, 8:] = 20
+    bins[0, 0, 0, 0] = 10
+    values[bins == 20] += 100
+    field = Field(values, np.ones(values.shape, dtype=bool), bins)
+    middle = field.histogram[:, len(SCORES) // 2]
+    assert_allclose(middle[[0, 20]], [0, 100], atol=0.1)
+    # Ten bins from either, one voxel of its own: by both.
+    assert 1 < middle[10] < 99
+    # Standard normal in each bin, whatever its level.
+    for b in (0, 20):
+        assert_allclose(np.std(field.scores[bins == b]), 1, atol=0.02)
 
 
 @over_seeds
@@ -231,12 +254,32 @@ def test_powers_tell_rough_volumes_from_smooth_ones(seed):
     widths = np.repeat([0.6, 1.2], 4)
     fields = np.stack([gaussian_filter(rng.normal(size=(24,) * 3), w) for w in widths])
     fields /= fields.std(axis=(1, 2, 3), keepdims=True)
-    field = Field(fields, np.broadcast_to(ball([24] * 3, 9), fields.shape))
+    field = in_one_bin(fields, ball([24] * 3, 9))
     powers = field.powers()
     assert (powers[:4] < 0.9).all() and (powers[4:] > 1.2).all()
     for power, width in zip(powers[[0, -1]], (0.6, 1.2), strict=True):
         lag_one = np.exp(-1 / (4 * width**2))
         assert field._lag_one(power, [0, 1, 2]) == pytest.approx(lag_one, abs=0.12)
+
+
+@pytest.mark.parametrize("edges", [(32, 32, 3), (32, 32, 6), (16, 16, 16)], ids=str)
+def test_smoothness_of_each_volume_is_told_from_that_of_its_class(edges):
+    """Powers of the spectrum are around 1, and larger for smoother volumes."""
+    rng = np.random.RandomState(0)
+    smooth = [0.8] * 8 + [1.6] * 8
+    fields = np.array(
+        [
+            gaussian_filter(rng.standard_normal(edges), (s, s, s / 4), mode="wrap")
+            for s in smooth
+        ]
+    )
+    fields /= fields.std(axis=(1, 2, 3), keepdims=True)
+    of_both = np.log(in_one_bin(fields).powers())
+    assert of_both[:8].max() < -0.1
+    assert of_both[8:].min() > 0.1
+    of_one = np.log(in_one_bin(fields[:8]).powers())
+    assert abs(of_one.mean()) < 0.05
+    assert np.abs(of_one).max() < 0.3
 
 
 # The start

@@ -26,7 +26,6 @@ from gansampler import (
 from gansampler.adversarial import OBJECTIVES
 from gansampler.datasets import make_liver_phantoms
 from gansampler.volumes._features import volume_features
-from gansampler.volumes._start import Field
 
 SHORT = {"max_iter": 3, "channels": 4, "batch_size": 4, "random_state": 0}
 PLAIN = {**SHORT, "early_stopping": False}
@@ -524,28 +523,6 @@ def test_no_warning_of_numpy_or_torch_on_constant_images():
 
 
 # The start
-
-
-@pytest.mark.parametrize("edges", [(32, 32, 3), (32, 32, 6), (16, 16, 16)], ids=str)
-def test_smoothness_of_each_volume_is_told_from_that_of_its_class(edges):
-    """Powers of the spectrum are around 1, and larger for smoother volumes."""
-    rng = np.random.RandomState(0)
-    smooth = [0.8] * 8 + [1.6] * 8
-    fields = np.array(
-        [
-            gaussian_filter(rng.standard_normal(edges), (s, s, s / 4), mode="wrap")
-            for s in smooth
-        ]
-    )
-    fields /= fields.std(axis=(1, 2, 3), keepdims=True)
-    everywhere = np.ones(fields.shape, dtype=bool)
-    bins = np.zeros(fields.shape, dtype=int)
-    of_both = np.log(Field(fields, everywhere, bins).powers())
-    assert of_both[:8].max() < -0.1
-    assert of_both[8:].min() > 0.1
-    of_one = np.log(Field(fields[:8], everywhere[:8], bins[:8]).powers())
-    assert abs(of_one.mean()) < 0.05
-    assert np.abs(of_one).max() < 0.3
 
 
 def test_classes_vary_in_their_means_as_real_volumes_do():
