@@ -121,12 +121,14 @@ class NormalScores:
         """
         X = X.astype(np.float64)
         ranks = np.empty(X.shape)
+        has_ties = (self.quantiles_[1:] == self.quantiles_[:-1]).any(axis=0)
         for j, (quantiles, at) in enumerate(
             zip(self.quantiles_.T, self.ranks_.T, strict=True)
         ):
-            from_left = np.interp(X[:, j], quantiles, at)
-            from_right = np.interp(-X[:, j], -quantiles[::-1], -at[::-1])
-            ranks[:, j] = (from_left - from_right) / 2
+            ranks[:, j] = np.interp(X[:, j], quantiles, at)
+            if has_ties[j]:
+                from_right = np.interp(-X[:, j], -quantiles[::-1], -at[::-1])
+                ranks[:, j] = (ranks[:, j] - from_right) / 2
         return self._to_scores(ranks) + self._beyond(X)
 
     def _beyond(self, X: np.ndarray) -> np.ndarray:

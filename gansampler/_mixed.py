@@ -10,6 +10,7 @@ come as often as they do in the class, and with the values in other columns they
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -83,15 +84,16 @@ class MixedColumns:
             *rare, self.base_[j] = levels[np.argsort(counts, kind="stable")]
             pairs += [(j, level) for level in rare]
         for k, j in enumerate(self.numeric_):
-            rows = X[:, j]
-            n_gaps = int(np.isnan(rows).sum())
+            rows = np.sort(X[:, j])
+            others = rows[: np.searchsorted(rows, np.nan)]
+            n_gaps = len(rows) - len(others)
             sizes = {np.nan: n_gaps} if n_gaps else {}
-            if self.with_piles:
-                self.pile_[k], n_piled = _pile(rows)
-                if n_piled:
-                    sizes[self.pile_[k]] = n_piled
-            others = rows[~np.isnan(rows) & (rows != self.pile_[k])]
-            self.fill_[k] = np.median(others) if len(others) else 0.0
+            first, last = _pile(others, len(rows)) if self.with_piles else (0, 0)
+            if first < last:
+                self.pile_[k] = others[first]
+                sizes[self.pile_[k]] = last - first
+                others = np.delete(others, slice(first, last))
+            self.fill_[k] = _median(others)
             pairs += [(j, level) for level in sorted(sizes, key=sizes.__getitem__)]
         self.column_ = np.array([j for j, _ in pairs], dtype=int)
         self.level_ = np.array([level for _, level in pairs], dtype=float)
@@ -199,12 +201,24 @@ def _two_valued(X: np.ndarray) -> np.ndarray:
     return np.flatnonzero(is_one_of_two.all(axis=0) & (low < high))
 
 
-def _pile(rows: np.ndarray) -> tuple[float, int]:
-    """Value and size of the pile in a column; NaN and 0 where there is none."""
-    values, counts = np.unique(rows[~np.isnan(rows)], return_counts=True)
-    if len(values) <= MIN_OTHERS or counts.max() < PILE * len(rows):
-        return np.nan, 0
-    return float(values[counts.argmax()]), int(counts.max())
+def _pile(known: np.ndarray, n_rows: int) -> tuple[int, int]:
+    """Where the pile of a sorted column begins and ends; 0 and 0 where there is none."""
+    size = max(1, math.ceil(PILE * n_rows))
+    n_runs = max(len(known) - size + 1, 0)
+    if not (known[size - 1 :] == known[:n_runs]).any():
+        return 0, 0
+    values, first, counts = np.unique(known, return_index=True, return_counts=True)
+    if len(values) <= MIN_OTHERS:
+        return 0, 0
+    largest = counts.argmax()
+    return int(first[largest]), int(first[largest] + counts[largest])
+
+
+def _median(ordered: np.ndarray) -> float:
+    """Median of sorted values, 0 of none; `np.median` takes twenty times as long."""
+    if not len(ordered):
+        return 0.0
+    return float(ordered[(len(ordered) - 1) // 2] / 2 + ordered[len(ordered) // 2] / 2)
 
 
 def _filled(
