@@ -7,7 +7,6 @@ those of the classifier. Two things make such a search honest: patients with sev
 lesions stay together, and no resampling is one of the candidates.
 """
 
-import warnings
 from tempfile import TemporaryDirectory
 
 import numpy as np
@@ -21,7 +20,7 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
 from sklearn.preprocessing import StandardScaler
 
-from gansampler import DiagnosisWarning, GANOverSampler
+from gansampler import GANOverSampler
 
 # %%
 # Patients with two lesions each
@@ -90,10 +89,7 @@ search = GridSearchCV(
     refit="balanced_accuracy",
     cv=StratifiedGroupKFold(4, shuffle=True, random_state=0),
 )
-with warnings.catch_warnings():
-    # Each of the small tables of the folds would be called undetermined.
-    warnings.simplefilter("ignore", DiagnosisWarning)
-    search.fit(X, y, groups=patient)
+search.fit(X, y, groups=patient)
 
 for name, value in search.best_params_.items():
     print(f"{name} = {value}")

@@ -8,21 +8,17 @@ fresh rows would lie, the worst features, the rows most like copies, and picture
 example reads all of it, first for good rows, then for bad ones.
 """
 
-import warnings
 from io import BytesIO
 
 import numpy as np
 from matplotlib import pyplot as plt
 
-from gansampler import DiagnosisWarning, GANOverSampler, diagnose
+from gansampler import GANOverSampler, diagnose
 from gansampler.datasets import load_hcc_tace
 
 X, y = load_hcc_tace(return_X_y=True)
 sampler = GANOverSampler(target_prior="uniform", target_size="extended", random_state=0)
-with warnings.catch_warnings():
-    # The warning says in short what is read below at length.
-    warnings.simplefilter("ignore", DiagnosisWarning)
-    X_all, y_all = sampler.fit_resample(X, y)
+X_all, y_all = sampler.fit_resample(X, y)
 diagnosis = sampler.diagnosis_
 print(diagnosis.verdicts_)
 

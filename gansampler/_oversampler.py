@@ -133,8 +133,9 @@ class GANOverSampler(BaseGANOverSampler):
     diagnosis_ : Diagnosis or None
         Verdict on the rows made of each class, with its evidence and a report,
         `diagnosis_.to_html("report.html")`; None when nothing was made or not asked for.
-        Any verdict but "healthy" raises a `DiagnosisWarning`. It holds up to 1,000
-        real rows a class for its pictures, and a pickled sampler holds them with it.
+        A fault that was found raises a `DiagnosisWarning`; "undetermined" is none. It
+        holds up to 1,000 real rows a class for its pictures, and a pickled sampler holds
+        them with it.
     history_ : dict
         Losses and held-out scores of the training, see `TabularGAN`; empty when nothing
         was trained.

@@ -20,7 +20,7 @@ class CopyWarning(GansamplerWarning):
 
 
 class DiagnosisWarning(GansamplerWarning):
-    """The synthetic rows of a class are not healthy; the message says what to change."""
+    """Synthetic rows of a class have a fault; the message says what to change."""
 
 
 def warn(message: str, category: type[GansamplerWarning] = GansamplerWarning) -> None:

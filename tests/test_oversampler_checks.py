@@ -61,12 +61,25 @@ def test_copy_check_off(table):
 def test_rows_made_are_diagnosed(table):
     X, y = table
     sampler = quick(target_prior="uniform", target_size=3.0)
-    with pytest.warns(DiagnosisWarning, match="judged 'undetermined'.*more rows"):
-        sampler.fit_resample(X, y)
+    sampler.fit_resample(X, y)
     assert set(sampler.diagnosis_.verdicts_) == {0, 1}
     assert sampler.diagnosis_.verdicts_[1] == "undetermined"
     assert sampler.diagnosis_.history_ == sampler.history_
     assert set(sampler.diagnosis_.features_["feature"]) == set(X.columns)
+
+
+def test_a_fault_is_warned_of(monkeypatch):
+    X, y = make_table(counts=(120, 60), n_features=4, seed=0)
+    clean_draw = TabularGAN.draw_
+
+    def one_place(self, codes, rng):
+        rows = clean_draw(self, codes, rng)
+        return rows[:1] + 0.01 * (rows - rows[:1])
+
+    monkeypatch.setattr(TabularGAN, "draw_", one_place)
+    sampler = quick(checks=("diagnosis",), copy_alpha=None)
+    with pytest.warns(DiagnosisWarning, match="class 1 are judged 'collapsed'.*To change"):
+        sampler.fit_resample(X, y)
 
 
 def test_only_classes_that_got_rows_are_diagnosed(table):

@@ -85,11 +85,11 @@ class Diagnosis:
         )
 
     def complaint(self) -> str:
-        """What is wrong with which class and what to change; empty where all is well."""
+        """What is wrong with which class, and what to change; empty without a fault."""
         lines = []
-        for name in VERDICTS:
+        for name in [v for v in VERDICTS if v not in ("healthy", "undetermined")]:
             labels = [str(label) for label, v in self.verdicts_.items() if v == name]
-            if labels and name != "healthy":
+            if labels:
                 lines.append(
                     f"The synthetic rows of class {', '.join(labels)} are judged {name!r}: "
                     f"{VERDICTS[name]}. To change it: {ADVICE[name]}."
