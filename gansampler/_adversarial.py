@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from numbers import Integral, Real
 from typing import Any
 
@@ -13,6 +15,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from tqdm.auto import tqdm
 
 from ._checkpoint import Checkpoint
+from ._warnings import warn
 from .adversarial import (
     OBJECTIVES,
     Batch,
@@ -22,9 +25,11 @@ from .adversarial import (
     Plan,
     Recorder,
     Score,
+    get_rng_states,
     is_finite,
     is_first,
     n_processes,
+    set_rng_states,
     together,
     train,
 )
@@ -55,14 +60,19 @@ class AdversarialEstimator(BaseEstimator):
     def _train(
         self,
         game: Game,
-        batches: Iterator[Batch],
+        draw_batches: Callable[[int], Iterator[Batch]],
+        batch_size: int,
         plan: Plan,
         score: Score | None,
         checkpoint: Checkpoint | None,
-        recorder: Recorder | None = None,
     ) -> History:
-        """Play the game under a progress bar, with other processes if there are any."""
+        """Play the game under a progress bar, with other processes if there are any.
+
+        Where a device has too little memory, it begins again with batches half as large, as
+        if they had been so from the start.
+        """
         device = next(game.generator.parameters()).device
+        beginning = copy.deepcopy(_state_of(game)), get_rng_states(device)
         with (
             together(device),
             tqdm(
@@ -71,18 +81,31 @@ class AdversarialEstimator(BaseEstimator):
                 unit="step",
             ) as bar,
         ):
-            try:
-                history = train(
-                    game,
-                    batches,
-                    plan,
-                    score=score,
-                    callback=lambda step, _: bar.update(step - bar.n),
-                    checkpoint=checkpoint,
-                    recorder=recorder,
-                )
-            except torch.cuda.OutOfMemoryError as error:
-                raise MemoryError(self._too_large(game, device)) from error
+            history = None
+            while history is None:
+                try:
+                    history = train(
+                        game,
+                        draw_batches(batch_size),
+                        plan,
+                        score=score,
+                        callback=lambda step, _: bar.update(step - bar.n),
+                        checkpoint=checkpoint,
+                        recorder=recorder_for(device),
+                    )
+                except torch.cuda.OutOfMemoryError as error:
+                    if batch_size < 4 or n_processes() > 1:
+                        raise MemoryError(_too_large(game, device, batch_size)) from error
+                    batch_size //= 2
+                    warn(
+                        f"{device} has too little memory for a step with batch_size="
+                        f"{2 * batch_size}; training begins again with {batch_size}."
+                    )
+                if history is None:
+                    # Not while the error holds what the step had allocated.
+                    _restore(game, device, *beginning)
+                    gc.collect()
+                    torch.cuda.empty_cache()
             if checkpoint is not None and is_first():
                 checkpoint.remove()
         if not is_finite(game.generator):
@@ -91,21 +114,6 @@ class AdversarialEstimator(BaseEstimator):
                 f"{history.n_iter} steps. Lower learning_rate_init."
             )
         return history
-
-    def _too_large(self, game: Game, device: torch.device) -> str:
-        """What to do where a device has too little memory."""
-        networks = sum(
-            weight.numel() * weight.element_size()
-            for player in (game.generator, game.critic)
-            for weight in player.parameters()
-        )
-        return (
-            f"{device} has too little memory for a step with batch_size="
-            f"{self.batch_size!r}. Weights, their gradients, moments and averages take "
-            f"{5 * networks / 2**20:.0f} MiB; the rest grows with the batch: halve "
-            "batch_size until it fits, or use device='cpu'. Other processes may hold "
-            "memory of this device too."
-        )
 
     def keep_history_(self, history: History) -> None:
         """Set the attributes that tell what happened in training."""
@@ -117,13 +125,40 @@ class AdversarialEstimator(BaseEstimator):
         self.validation_scores_ = history.scores
 
 
-def recorder_for(device: torch.device) -> Recorder | None:
-    """What records the steps of small networks: CUDA graphs, where they are asked for.
+def _state_of(game: Game) -> dict[str, Any]:
+    return {name: part.state_dict() for name, part in game.parts().items()}
 
-    By GANSAMPLER_CUDA_GRAPHS=1 in the environment, on one GPU; see benchmarks/gpu.md.
+
+def _restore(
+    game: Game, device: torch.device, state: dict[str, Any], rng_states: list[torch.Tensor]
+) -> None:
+    for name, part in game.parts().items():
+        part.load_state_dict(state[name])
+    set_rng_states(device, rng_states)
+
+
+def _too_large(game: Game, device: torch.device, batch_size: int) -> str:
+    """What to do where a device has too little memory."""
+    networks = sum(
+        weight.numel() * weight.element_size()
+        for player in (game.generator, game.critic)
+        for weight in player.parameters()
+    )
+    return (
+        f"{device} has too little memory for a step with batch_size={batch_size}. "
+        "Weights, their gradients, moments and averages take "
+        f"{5 * networks / 2**20:.0f} MiB; the rest grows with the batch: make batch_size "
+        "smaller, or use device='cpu'. Other processes may hold memory of this device too."
+    )
+
+
+def recorder_for(device: torch.device) -> Recorder | None:
+    """What records training steps: CUDA graphs, on a single GPU.
+
+    Unless GANSAMPLER_CUDA_GRAPHS is 0 in the environment; see benchmarks/gpu.md.
     """
-    asked_for = os.environ.get("GANSAMPLER_CUDA_GRAPHS") == "1"
-    if asked_for and device.type == "cuda" and n_processes() == 1:
+    wanted = os.environ.get("GANSAMPLER_CUDA_GRAPHS", "1") != "0"
+    if wanted and device.type == "cuda" and n_processes() == 1:
         return CUDAGraph()
     return None
 

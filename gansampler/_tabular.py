@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+from functools import partial
 from importlib.metadata import version
 from numbers import Integral
 from typing import Any
@@ -23,7 +24,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ._adversarial import check_resumable, recorder_for
+from ._adversarial import check_resumable
 from ._checkpoint import Checkpoint
 from ._conditional import ConditionalGenerator
 from ._encoding import TableEncoder
@@ -570,10 +571,10 @@ class TabularGAN(ConditionalGenerator):
         if batch_size == "auto":
             batch_size = int(np.clip(kept.sum() // 8, 128, 256))
             batch_size += -batch_size % n_processes()
-        batches = balanced_batches(
+        draw_batches = partial(
+            balanced_batches,
             tensor(latent[kept, :r] / self.scale_).to(device),
             torch.as_tensor(codes[kept], device=device),
-            int(batch_size),
         )
         plan = Plan(
             max_iter=self.max_iter,
@@ -582,7 +583,7 @@ class TabularGAN(ConditionalGenerator):
             score_every=int(np.interp(kept.sum(), *SCORE_EVERY)),
             n_iter_no_change=self.n_iter_no_change,
         )
-        history = self._train(game, batches, plan, score, checkpoint, recorder_for(device))
+        history = self._train(game, draw_batches, int(batch_size), plan, score, checkpoint)
         several = self._modes_win(latent[kept], codes[kept], history, game, score, rng)
         if several:
             history.best_step = 0

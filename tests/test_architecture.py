@@ -34,7 +34,7 @@ ALLOWED = {
     "_provenance": set(),
     "_datasheet": {"_files", "_provenance", "_start", "report"},
     "_held_out": {"_groups", "_start", "checks", "metrics"},
-    "_adversarial": {"_checkpoint", "adversarial"},
+    "_adversarial": {"_checkpoint", "_warnings", "adversarial"},
     "_conditional": {
         "_adversarial",
         "_groups",

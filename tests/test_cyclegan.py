@@ -351,7 +351,8 @@ def test_image_pool():
     first, second = (torch.full((4, 1, 2), float(i)) for i in range(2))
     assert_array_equal(pool(first), first)
     assert_array_equal(pool(second), second)
-    assert pool.images[:, 0, 0].tolist() == [0, 0, 0, 0, 1, 1]
+    # what no room is left for takes the place of the oldest
+    assert pool.images[:, 0, 0].tolist() == [1, 1, 0, 0, 1, 1]
     seen = torch.cat([pool(torch.full((4, 1, 2), float(i))) for i in range(2, 300)])
     values = seen[:, 0, 0]
     newest = torch.arange(2, 300).repeat_interleave(4)

@@ -162,6 +162,20 @@ def weights_of(critic):
     return [part.weight for part in critic.modules() if isinstance(part, nn.Linear)]
 
 
+def test_gradient_norm_is_in_full_precision():
+    torch.manual_seed(0)
+    layers = torch.nn.Sequential(
+        torch.nn.Linear(4, 8), torch.nn.LeakyReLU(), torch.nn.Linear(8, 1)
+    )
+    x, y = torch.randn(20, 4), torch.zeros(20, dtype=torch.long)
+    expected = gradient_norms(lambda x, _: layers(x).squeeze(1), x, y)
+    with torch.autocast("cpu", torch.bfloat16, cache_enabled=False):
+        assert layers(x).dtype == torch.bfloat16
+        assert torch.equal(
+            gradient_norms(lambda x, _: layers(x).squeeze(1), x, y), expected
+        )
+
+
 def test_gradient_norm_is_that_of_the_samples_class():
     per_class = scores(2, 7)
     x, y = torch.randn(3, 1), torch.tensor([1, 0, 1])

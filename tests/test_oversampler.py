@@ -16,7 +16,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.preprocessing import StandardScaler
 
-from gansampler import SmallClassWarning
+from gansampler import GansamplerWarning, SmallClassWarning, TabularGAN
+from gansampler.adversarial import SynthesisGame
 from gansampler.datasets import load_hcc_tace
 
 # Counts and priors
@@ -445,13 +446,44 @@ def test_same_bytes_with_other_thread_settings(table):
     assert got.to_numpy().tobytes() == expected.to_numpy().tobytes()
 
 
-def test_too_little_memory_is_told_with_a_remedy(table, monkeypatch):
-    def fail(*args, **kwargs):
-        raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
+@pytest.fixture
+def memory_for(monkeypatch):
+    """Let the device have no memory for larger batches, which shows in the second step."""
+    critic_loss = SynthesisGame.critic_loss
 
-    monkeypatch.setattr("gansampler._adversarial.train", fail)
-    with pytest.raises(MemoryError, match=r"batch_size=64.* take [1-9]\d* MiB.*halve"):
-        quick(batch_size=64).fit_resample(*table)
+    def patch(batch_size):
+        calls = []
+
+        def limited(game, batch):
+            calls.append(len(batch[0]))
+            if calls[-1] > batch_size and calls.count(calls[-1]) > 3:
+                raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
+            return critic_loss(game, batch)
+
+        monkeypatch.setattr(SynthesisGame, "critic_loss", limited)
+
+    return patch
+
+
+def test_batches_are_halved_where_memory_is_too_little(table, memory_for):
+    params = {"max_iter": 5, "early_stopping": False, "random_state": 0}
+    expected = TabularGAN(batch_size=16, **params).fit(*table)
+    memory_for(16)
+    with pytest.warns(GansamplerWarning, match="memory for .*batch_size=") as warned:
+        gan = TabularGAN(batch_size=64, **params).fit(*table)
+    assert [int(str(w.message).split()[-1][:-1]) for w in warned] == [32, 16]
+    assert warned[0].filename == __file__
+    assert gan.history_ == expected.history_
+    pd.testing.assert_frame_equal(gan.sample(9)[0], expected.sample(9)[0], check_exact=True)
+
+
+def test_too_little_memory_is_told_with_a_remedy(table, memory_for):
+    memory_for(1)
+    with (
+        pytest.warns(GansamplerWarning, match="too little memory"),
+        pytest.raises(MemoryError, match=r"batch_size=2\. .* take [1-9]\d* MiB"),
+    ):
+        quick(batch_size=8).fit_resample(*table)
 
 
 @pytest.mark.parametrize("fails", [False, True])

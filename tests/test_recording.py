@@ -2,12 +2,13 @@
 
 from contextlib import contextmanager, nullcontext
 
+import numpy as np
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from gansampler import _adversarial
+from gansampler import CycleGAN, VolumeGAN, _adversarial
 from gansampler.adversarial import (
     OBJECTIVES,
     Critic,
@@ -100,6 +101,44 @@ def test_no_step_waits_for_the_device(objective):
     assert not done & WAITS
 
 
+def volumes_played(estimator, monkeypatch, recorder):
+    """Weights and losses of a game of volumes, all of whose step the recorder has seen."""
+    monkeypatch.setattr(_adversarial, "recorder_for", lambda device: recorder)
+    X = np.random.default_rng(0).normal(size=(12, 2, 8, 8, 8)).astype(np.float32)
+    X[:, 1] = 0
+    X[:, 1, 2:6, 2:6, 2:6] = 1
+    sides = (X, X + 1) if isinstance(estimator, CycleGAN) else (X,)
+    fitted = estimator.fit(*sides)
+    weights = [*fitted.generator_.parameters(), *fitted.critic_.parameters()]
+    return torch.cat([weight.detach().flatten() for weight in weights]), fitted.history_
+
+
+VOLUME_GAMES = {
+    "VolumeGAN": VolumeGAN(flips=(0, -1), batch_size=4, objective="wasserstein-gp"),
+    "CycleGAN": CycleGAN(mask_channel=None, patch_size=8, pool_size=9, batch_size=4),
+}
+
+
+@pytest.mark.parametrize("name", VOLUME_GAMES)
+def test_a_replayed_game_of_volumes_ends_as_one_that_was_not_recorded(name, monkeypatch):
+    estimator = VOLUME_GAMES[name].set_params(
+        channels=2, max_iter=8, early_stopping=False, device="cpu", random_state=0
+    )
+    tape = Tape()
+    n_threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        weights, history = volumes_played(estimator, monkeypatch, tape)
+        expected, plain = volumes_played(estimator, monkeypatch, None)
+    finally:
+        torch.set_num_threads(n_threads)
+    assert torch.equal(weights, expected)
+    assert history == plain and history["n_iter"] == 8
+    done = {operation._schema.name.removeprefix("aten::") for operation, *_ in tape.done}
+    assert len(done) > 20
+    assert not done & WAITS
+
+
 def test_losses_are_not_read_at_every_step(monkeypatch):
     reads = []
     read = _adversarial.History.read
@@ -125,12 +164,13 @@ def test_a_step_is_recorded_once_and_its_losses_are_copies():
     assert [float(loss["total"]) for loss in losses[WARM_UP:]] == [4, 5, 6, 7, 8]
 
 
-def test_steps_are_recorded_on_a_gpu_where_that_is_asked_for(monkeypatch):
+def test_steps_are_recorded_on_one_gpu_unless_that_is_turned_off(monkeypatch):
     monkeypatch.setattr(_adversarial, "CUDAGraph", Tape)
     gpu, cpu = torch.device("cuda"), torch.device("cpu")
-    assert _adversarial.recorder_for(gpu) is None
-    monkeypatch.setenv("GANSAMPLER_CUDA_GRAPHS", "1")
     assert isinstance(_adversarial.recorder_for(gpu), Tape)
     assert _adversarial.recorder_for(cpu) is None
+    monkeypatch.setenv("GANSAMPLER_CUDA_GRAPHS", "0")
+    assert _adversarial.recorder_for(gpu) is None
+    monkeypatch.delenv("GANSAMPLER_CUDA_GRAPHS")
     monkeypatch.setattr(_adversarial, "n_processes", lambda: 2)
     assert _adversarial.recorder_for(gpu) is None

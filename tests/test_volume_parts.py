@@ -7,14 +7,14 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.ndimage import gaussian_filter
 
+from gansampler.adversarial import full_precision
 from gansampler.datasets import make_liver_phantoms
-from gansampler.volumes._augmentation import Moves
+from gansampler.volumes._augmentation import Moves, rotations
 from gansampler.volumes._features import volume_features
 from gansampler.volumes._networks import (
     VolumeCritic,
     VolumeGenerator,
     folded,
-    full_precision,
     unfolded,
 )
 from gansampler.volumes._scaling import VolumeScaler, signed_distance
@@ -502,6 +502,16 @@ def test_moves_of_no_strength_change_nothing(edges):
     assert torch.equal(Moves((), 0.0, 0.0)(x), x)
     # The least of angles: through the interpolation, to where it was.
     assert torch.allclose(Moves((), 1e-4, 0.0)(x), x, atol=1e-3)
+
+
+@pytest.mark.parametrize("n_dims", [2, 3])
+def test_rotations_are_exponentials(n_dims):
+    torch.manual_seed(0)
+    # Up to half a turn about each axis at once.
+    angles = torch.pi * (2 * torch.rand(100, n_dims, n_dims) - 1).triu(1)
+    skew = angles - angles.transpose(1, 2)
+    expected = torch.linalg.matrix_exp(skew.double())
+    assert torch.allclose(rotations(skew).double(), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])

@@ -3,9 +3,16 @@
 from .batches import balanced_batches, unpaired_patches
 from .distributed import is_first, n_processes, share, together, whole
 from .games import Game, ImagePool, SynthesisGame, TranslationGame
-from .isolation import isolated, resolve_device, single_thread
+from .isolation import (
+    get_rng_states,
+    isolated,
+    resolve_device,
+    set_rng_states,
+    single_thread,
+)
 from .networks import ConditionalMLP, Critic, ResidualGenerator
 from .objectives import OBJECTIVES, Objective
+from .precision import full_precision, mixed_precision
 from .recording import CUDAGraph, Recorder
 from .training import Batch, History, Plan, Score, clearly_below, is_finite, train
 
@@ -27,11 +34,15 @@ __all__ = [
     "TranslationGame",
     "balanced_batches",
     "clearly_below",
+    "full_precision",
+    "get_rng_states",
     "is_finite",
     "is_first",
     "isolated",
+    "mixed_precision",
     "n_processes",
     "resolve_device",
+    "set_rng_states",
     "share",
     "single_thread",
     "together",

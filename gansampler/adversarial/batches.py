@@ -41,11 +41,12 @@ def unpaired_patches(
 
 
 def _patches(images: Tensor, batch_size: int, patch: tuple[int, ...]) -> Tensor:
-    rows = torch.randint(len(images), (batch_size,)).tolist()
-    room = torch.tensor(images.shape[2:]) - torch.tensor(patch) + 1
-    corners = (torch.rand(batch_size, len(patch)) * room).long().tolist()
-    chosen = []
-    for row, corner in zip(rows, corners, strict=True):
-        box = [slice(c, c + edge) for c, edge in zip(corner, patch, strict=True)]
-        chosen.append(images[(row, slice(None), *box)])
-    return torch.stack(chosen)
+    device, n_dims = images.device, len(patch)
+    rows = torch.randint(len(images), (batch_size,), device=device)
+    at = [rows.reshape(-1, *[1] * n_dims)]
+    for axis, (edge, length) in enumerate(zip(images.shape[2:], patch, strict=True)):
+        first = torch.rand(batch_size, device=device) * (edge - length + 1)
+        places = first.long()[:, None] + torch.arange(length, device=device)
+        # Along an axis of its own.
+        at.append(places.reshape(-1, *[1] * axis, length, *[1] * (n_dims - axis - 1)))
+    return images.movedim(1, -1)[tuple(at)].movedim(-1, 1)

@@ -203,15 +203,15 @@ class ImagePool(nn.Module):
         self.register_buffer("n_filled", torch.zeros((), dtype=torch.long))
 
     def forward(self, new: Tensor) -> Tensor:
-        filled = int(self.n_filled)
-        if filled < len(self.images):
-            room = new[: len(self.images) - filled]
-            self.images[filled : filled + len(room)] = room
-            self.n_filled += len(room)
-            return new
-        at = torch.randperm(len(self.images), device=new.device)[: len(new)]
+        # Nothing here waits for the device to know how full the pool is.
+        size, new = len(self.images), new.to(self.images)
+        full = self.n_filled >= size
+        next_empty = (self.n_filled + torch.arange(len(new), device=new.device)) % size
+        any_place = torch.rand(size, device=new.device).argsort()[: len(new)]
+        at = torch.where(full, any_place, next_empty)
         swapped = torch.rand(len(new), device=new.device) < 0.5
         swapped = swapped.reshape(-1, *[1] * (new.dim() - 1))
         old = self.images[at]
-        self.images[at] = torch.where(swapped, new, old).to(old)
-        return torch.where(swapped, old, new.to(old))
+        self.images[at] = torch.where(swapped | ~full, new, old)
+        self.n_filled.add_(len(new)).clamp_(max=size)
+        return torch.where(swapped & full, old, new)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from .distributed import share, whole
+from .precision import full_precision
 
 Critic = Callable[[Tensor, Tensor], Tensor]
 Penalty = Callable[[Critic, Tensor, Tensor, Tensor], Tensor]
@@ -23,14 +24,16 @@ def gradient_norms(critic: Critic, x: Tensor, y: Tensor) -> Tensor:
     """Norm of the critic's input gradient, one per sample, over all non-batch axes.
 
     Shape: x (batch, ...), y (batch,) -> (batch,). Differentiable twice; the epsilon
-    inside the root keeps the second derivative finite where the gradient is zero. A critic
-    that has an `input_gradient` is asked for it.
+    inside the root keeps the second derivative finite where the gradient is zero. In full
+    precision also where networks compute in bfloat16, whose derivative of a derivative is
+    mostly rounding. A critic that has an `input_gradient` is asked for it.
     """
     if hasattr(critic, "input_gradient"):
         gradient = critic.input_gradient(x.detach(), y)
     else:
         x = x.detach().requires_grad_()
-        (gradient,) = torch.autograd.grad(critic(x, y).sum(), x, create_graph=True)
+        with full_precision(x.device):
+            (gradient,) = torch.autograd.grad(critic(x, y).sum(), x, create_graph=True)
     return (gradient.flatten(1).square().sum(1) + 1e-12).sqrt()
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from typing import Protocol
 
 import torch
@@ -45,7 +46,8 @@ class CUDAGraph:
     """
 
     def __init__(self) -> None:
-        self.graph, self.stream = torch.cuda.CUDAGraph(), torch.cuda.Stream()
+        self.graph = torch.cuda.CUDAGraph()
+        self.stream = _recording_stream(torch.cuda.current_device())
 
     @contextmanager
     def aside(self) -> Iterator[None]:
@@ -57,11 +59,19 @@ class CUDAGraph:
 
     def recording(self) -> AbstractContextManager:
         """Record kernels, and run none of them."""
-        return torch.cuda.graph(self.graph, stream=self.stream)
+        # Whatever other threads do on the device is no part of it.
+        mode = "thread_local"
+        return torch.cuda.graph(self.graph, stream=self.stream, capture_error_mode=mode)
 
     def replay(self) -> None:
         """Launch all that was recorded."""
         self.graph.replay()
+
+
+@cache
+def _recording_stream(device: int) -> torch.cuda.Stream:
+    """One for all recordings: matrix products keep a workspace for every stream."""
+    return torch.cuda.Stream(device)
 
 
 class RecordedStep:

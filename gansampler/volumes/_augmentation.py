@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..adversarial import share, whole
-from ._networks import full_precision
+from ..adversarial import full_precision, share, whole
 
 PROBABILITY = 0.8
 """Share of volumes moved. Below 1, so that what the moves do is not learned (Karras et al.
@@ -46,14 +45,31 @@ class Moves:
 
     def _shifted(self, x: Tensor) -> Tensor:
         n_dims = x.dim() - 2
-        # Exponentials of small skew-symmetric matrices are rotations in any dimension.
         angles = _random(x, n_dims, n_dims) * 2 - 1
         angles = angles.triu(1) * torch.pi * self.rotation / 180
-        rotation = torch.linalg.matrix_exp(angles - angles.transpose(1, 2))
+        rotation = rotations(angles - angles.transpose(1, 2))
         shift = _random(x, n_dims, 1) * 2 - 1
         moves = torch.cat([rotation, 2 * self.translation * shift], dim=2)
         grid = functional.affine_grid(moves, list(x.shape), align_corners=False)
         return functional.grid_sample(x, grid, padding_mode="border", align_corners=False)
+
+
+def rotations(skew: Tensor) -> Tensor:
+    """Exponentials of skew-symmetric matrices, which are rotations in any dimension.
+
+    A series of the matrix over 2^5, squared five times: `matrix_exp` asks for its norm
+    first, and so waits for the device.
+
+    Shape: (batch, n_dims, n_dims), angles up to pi -> the same.
+    """
+    term = torch.eye(skew.shape[1], dtype=skew.dtype, device=skew.device)
+    rotation = term
+    for i in range(1, 8):
+        term = term @ skew / (32 * i)
+        rotation = rotation + term
+    for _ in range(5):
+        rotation = rotation @ rotation
+    return rotation
 
 
 def _random(x: Tensor, *shape: int) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, cast
 
@@ -30,12 +31,12 @@ from ..adversarial import (
     Plan,
     TranslationGame,
     isolated,
+    mixed_precision,
     resolve_device,
     unpaired_patches,
 )
 from ..metrics import energy_score
 from ._features import volume_features
-from ._networks import mixed_precision
 from ._scaling import VolumeScaler, Window
 from ._state import load_modules, modules_to_arrays, scaler_from_json, scaler_to_json
 from ._translation import (
@@ -387,11 +388,11 @@ class CycleGAN(AdversarialEstimator):
             identity_weight=self.identity_weight,
             pools=pools,
         )
-        batches = unpaired_patches(
+        draw_batches = partial(
+            unpaired_patches,
             torch.as_tensor(kept["a"]).to(device),
             torch.as_tensor(kept["b"]).to(device),
-            self.batch_size,
-            tuple(edges),
+            patch=tuple(edges),
         )
         plan = Plan(
             max_iter=self.max_iter,
@@ -404,7 +405,9 @@ class CycleGAN(AdversarialEstimator):
         if self._chooses_step:
             score = HeldOutTranslations(self, volumes, held_out, device)
         with mixed_precision(device, self.mixed_precision):
-            history = self._train(game, batches, plan, score, checkpoint)
+            history = self._train(
+                game, draw_batches, self.batch_size, plan, score, checkpoint
+            )
         # On the CPU, so that a pickle opens on a machine without a GPU.
         self.generator_: nn.ModuleDict = game.generator.cpu().eval()
         self.critic_: nn.ModuleDict = game.critic.cpu().eval()

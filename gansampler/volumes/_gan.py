@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
@@ -31,11 +32,12 @@ from ..adversarial import (
     SynthesisGame,
     balanced_batches,
     isolated,
+    mixed_precision,
     resolve_device,
 )
 from ._augmentation import Moves
 from ._features import volume_features
-from ._networks import VolumeCritic, VolumeGenerator, mixed_precision
+from ._networks import VolumeCritic, VolumeGenerator
 from ._scaling import VolumeScaler, Window
 from ._start import FieldStart
 from ._state import load_modules, modules_to_arrays, scaler_from_json, scaler_to_json
@@ -340,10 +342,10 @@ class VolumeGAN(ConditionalGenerator):
                 min_draws=HELD_OUT_DRAWS,
                 at_once=AT_ONCE,
             )
-        batches = balanced_batches(
+        draw_batches = partial(
+            balanced_batches,
             torch.as_tensor(U[kept]).to(device),
             torch.as_tensor(codes[kept], device=device),
-            self.batch_size,
         )
         plan = Plan(
             max_iter=self.max_iter,
@@ -352,7 +354,9 @@ class VolumeGAN(ConditionalGenerator):
             n_iter_no_change=self.n_iter_no_change,
         )
         with mixed_precision(device, self.mixed_precision):
-            history = self._train(game, batches, plan, score, checkpoint)
+            history = self._train(
+                game, draw_batches, self.batch_size, plan, score, checkpoint
+            )
         # On the CPU, so that a pickle opens on a machine without a GPU.
         self.generator_ = generator.cpu().eval()
         self.critic_ = critic.cpu().eval()

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..adversarial import full_precision
 from ._start import INTERPOLATION, FieldStart
 
 CONV = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -24,23 +23,6 @@ CAUTION = 0.1
 
 WIDEST = 4
 """Most channels of a level, as a multiple of those of the finest."""
-
-
-def full_precision(device: torch.device) -> Any:
-    """A context without autocast: Fourier transforms and coordinates need float32."""
-    if device.type == "mps":  # where older versions of torch have no autocast
-        return nullcontext()
-    return torch.autocast(device.type, enabled=False)
-
-
-def mixed_precision(device: torch.device, half: bool | str) -> Any:
-    """A context in which networks compute in bfloat16; "auto": on a CUDA GPU."""
-    if half == "auto":
-        half = device.type == "cuda"
-    if not half or device.type == "mps":
-        return nullcontext()
-    # A cache would hold the first weights for as long as the game lasts.
-    return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
 
 
 def conv(n_in: int, n_out: int, *, size: int, n_dims: int) -> nn.Module:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ._networks import CONV, POOL, conv, folded, full_precision, unfolded
+from ..adversarial import full_precision
+from ._networks import CONV, POOL, conv, folded, unfolded
 
 RADIUS = 3
 """Voxels that a filter looks to each side."""
