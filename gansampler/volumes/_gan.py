@@ -41,6 +41,7 @@ from ._networks import VolumeCritic, VolumeGenerator
 from ._scaling import VolumeScaler, Window
 from ._start import FieldStart
 from ._state import load_modules, modules_to_arrays, scaler_from_json, scaler_to_json
+from ._texture import PatchTexture
 from ._validation import check_volumes
 
 KIND = "VolumeGAN"
@@ -67,7 +68,9 @@ class VolumeGAN(ConditionalGenerator):
     histogram of the class. Generator and critic then play on whole volumes: a residual
     network, from coarse to fine, corrects what the start draws, and the critic scores
     image and mask together, by projection on the class. Which step is kept, the start
-    included, is chosen on held-out volumes by the energy score of radiomic features.
+    included, is chosen on held-out volumes by the energy score of radiomic features. At
+    last, the voxels of what is drawn are moved until patches are distributed as in real
+    volumes of the class.
 
     Works for 2D slices, of shape (n, channel, height, width), as well.
 
@@ -82,6 +85,9 @@ class VolumeGAN(ConditionalGenerator):
         As in `TabularGAN`.
     shrinkage : float, default=0.5
         Weight of the pooled covariance of shapes in that of a class, in [0, 1].
+    texture_steps : int, default=30
+        Steps in which the voxels of a drawn volume are moved to where patches look as in
+        real ones, inside the mask and outside apart; 0 leaves them.
     channels : int, default=16
         Channels of both networks at the finest level.
     flips : tuple of int, default=(-1,)
@@ -125,6 +131,8 @@ class VolumeGAN(ConditionalGenerator):
     scaler_ : VolumeScaler
     start_ : FieldStart
         Fitted on all volumes.
+    textures_ : list of PatchTexture
+        Patch statistics of all volumes, inside and outside of masks.
     generator_ : VolumeGenerator
     critic_ : VolumeCritic
 
@@ -156,6 +164,7 @@ class VolumeGAN(ConditionalGenerator):
         **ConditionalGenerator._parameter_constraints,
         "mask_channel": [Integral, None],
         "window": ["array-like", None],
+        "texture_steps": [Interval(Integral, 0, None, closed="left")],
         "channels": [Interval(Integral, 1, None, closed="left")],
         "flips": [tuple, list],
         "rotation": [Interval(Real, 0, 180, closed="both")],
@@ -175,6 +184,7 @@ class VolumeGAN(ConditionalGenerator):
         penalty: float | None = None,
         n_critic: int = 2,
         shrinkage: float = 0.5,
+        texture_steps: int = 30,
         channels: int = 16,
         flips: tuple[int, ...] = (-1,),
         rotation: float = 5.0,
@@ -198,6 +208,7 @@ class VolumeGAN(ConditionalGenerator):
         self.penalty = penalty
         self.n_critic = n_critic
         self.shrinkage = shrinkage
+        self.texture_steps = texture_steps
         self.channels = channels
         self.flips = flips
         self.rotation = rotation
@@ -261,6 +272,9 @@ class VolumeGAN(ConditionalGenerator):
                 )
             self._play(volumes, U, codes, group_of, flips, rng, device, checkpoint)
             self.start_ = self._fit_start(U, codes)
+            self.textures_ = self._new_textures(len(U))
+            for texture in self.textures_:
+                texture.fit(U, codes)
         return self
 
     def _checked_flips(self, n_dims: int) -> tuple[int, ...]:
@@ -284,6 +298,20 @@ class VolumeGAN(ConditionalGenerator):
             n_classes=len(self.classes_),
             n_rows=n_rows,
         )
+
+    def _new_textures(self, n_rows: int) -> list[PatchTexture]:
+        has_mask = self.scaler_.mask_channel_ is not None
+        regions = ["inside", "outside"] if has_mask else ["everywhere"]
+        return [
+            PatchTexture(
+                region=region,
+                n_images=len(self.scaler_.image_channels_),
+                n_dims=len(self.scaler_.shape_) - 1,
+                n_classes=len(self.classes_),
+                n_rows=n_rows,
+            )
+            for region in (regions if self.texture_steps else [])
+        ]
 
     def _new_critic(self) -> VolumeCritic:
         return VolumeCritic(
@@ -428,7 +456,8 @@ class VolumeGAN(ConditionalGenerator):
         """Write the fitted generator to one file, without pickle.
 
         No volume is stored. What is stored tells about them nevertheless: means, principal
-        components, histograms and spectra of each class.
+        components, histograms and spectra of each class, and what patches of each volume
+        are like.
 
         Parameters
         ----------
@@ -452,6 +481,7 @@ class VolumeGAN(ConditionalGenerator):
             "history": self.history_,
             "scaler": scaler_to_json(self.scaler_),
             "n_latent": [self.start_.n_latent, self.generator_.start.n_latent],
+            "n_volumes": max((len(t.codes) for t in self.textures_), default=0),
         }
         write(path, KIND, state, modules_to_arrays(self._modules()))
 
@@ -488,6 +518,7 @@ class VolumeGAN(ConditionalGenerator):
         self.scaler_ = scaler_from_json(state["scaler"])
         self.n_features_in_ = int(np.prod(self.scaler_.shape_))
         self.start_, start = (self._new_start(n + 1) for n in state["n_latent"])
+        self.textures_ = self._new_textures(state["n_volumes"])
         learned = torch.zeros(len(self.classes_))
         self.generator_ = VolumeGenerator(
             start=start, learned=learned, channels=self.channels
@@ -501,6 +532,7 @@ class VolumeGAN(ConditionalGenerator):
             "start": self.start_,
             "generator": self.generator_,
             "critic": self.critic_,
+            **{f"texture {t.region}": t for t in self.textures_},
         }
 
     def draw_(self, codes: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
@@ -511,6 +543,8 @@ class VolumeGAN(ConditionalGenerator):
             U = self._draw_once(codes[part], rng)
             if self.scaler_.smallest_mask_ is not None:
                 self._redraw_small(U, codes[part], rng, self.scaler_.smallest_mask_)
+            for texture in self.textures_:
+                texture.refine(U, codes[part], self.texture_steps, rng)
             volumes[part] = self.scaler_.inverse_transform(U)
         return volumes
 

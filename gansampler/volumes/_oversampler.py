@@ -40,10 +40,10 @@ class VolumeGANOverSampler(BaseGANOverSampler):
         Share of each class in the returned stack; see `GANOverSampler`.
     target_size : float or "extended", default=None
         Volumes in the returned stack, as a multiple of those given; see `GANOverSampler`.
-    mask_channel, window, objective, penalty, n_critic, shrinkage, channels, flips, \
-            rotation, translation, learning_rate_init, max_iter, batch_size, \
-            early_stopping, validation_fraction, n_iter_no_change, mixed_precision, \
-            checkpoint_dir, device, verbose, random_state
+    mask_channel, window, objective, penalty, n_critic, shrinkage, texture_steps, \
+            channels, flips, rotation, translation, learning_rate_init, max_iter, \
+            batch_size, early_stopping, validation_fraction, n_iter_no_change, \
+            mixed_precision, checkpoint_dir, device, verbose, random_state
         As in `VolumeGAN`.
     checks : collection of {"memorization", "fidelity", "diagnosis"}, default=all
         What stands between the generator and the stack, as in `GANOverSampler`, with
@@ -95,6 +95,7 @@ class VolumeGANOverSampler(BaseGANOverSampler):
         penalty: float | None = None,
         n_critic: int = 2,
         shrinkage: float = 0.5,
+        texture_steps: int = 30,
         channels: int = 16,
         flips: tuple[int, ...] = (-1,),
         rotation: float = 5.0,
@@ -123,6 +124,7 @@ class VolumeGANOverSampler(BaseGANOverSampler):
         self.penalty = penalty
         self.n_critic = n_critic
         self.shrinkage = shrinkage
+        self.texture_steps = texture_steps
         self.channels = channels
         self.flips = flips
         self.rotation = rotation

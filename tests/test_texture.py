@@ -1,0 +1,220 @@
+"""Texture inside masks that is brought to what patches of real volumes are like."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.ndimage import gaussian_filter
+
+from gansampler import VolumeGAN
+from gansampler.datasets import make_liver_phantoms
+from gansampler.volumes._texture import (
+    FEW,
+    LEVELS,
+    PatchTexture,
+    Slices,
+    Voxels,
+    quantiles_of,
+    squared_distances,
+)
+
+EDGES = {2: (24, 22), 3: (12, 14, 13)}
+
+
+def volumes(n, texture, seed, n_dims=3):
+    """Balls filled with a field, in network units: (n, 2, *edges)."""
+    rng = np.random.default_rng(seed)
+    edges = EDGES[n_dims]
+    middle = np.array(edges).reshape(-1, *[1] * n_dims) / 2
+    far = np.sqrt(((np.indices(edges) - middle) ** 2).sum(axis=0))
+    made = np.zeros((n, 2, *edges), dtype=np.float32)
+    for volume in made:
+        volume[0] = texture(rng, edges)
+        volume[1] = np.clip(rng.uniform(4, 6) - far, -1, 1)
+    return made
+
+
+def smooth(rng, edges):
+    field = gaussian_filter(rng.normal(size=edges), 1.5)
+    return 0.2 * field / field.std()
+
+
+def white(rng, edges):
+    return 0.2 * rng.normal(size=edges)
+
+
+def flat_with_specks(rng, edges):
+    return np.where(rng.uniform(size=edges) < 0.1, 0.5, 0.01 * rng.normal(size=edges))
+
+
+def roughness(U):
+    """Standard deviation of differences of neighbours, over that of values."""
+    inside = U[:, 1] > 0
+    both = inside[..., 1:] & inside[..., :-1]
+    return np.diff(U[:, 0], axis=-1)[both].std() / U[:, 0][inside].std()
+
+
+def fitted(U, codes=None, region="inside"):
+    codes = np.zeros(len(U), dtype=int) if codes is None else codes
+    texture = PatchTexture(
+        region=region,
+        n_images=1,
+        n_dims=U.ndim - 2,
+        n_classes=codes.max() + 1,
+        n_rows=len(U),
+    )
+    return texture.fit(U, codes)
+
+
+def refined(texture, U, c=0, n_steps=100, seed=0):
+    made = U.copy()
+    codes = np.full(len(U), c)
+    texture.refine(made, codes, n_steps, np.random.RandomState(seed))
+    return made
+
+
+@pytest.mark.parametrize("n_dims", [2, 3])
+@pytest.mark.parametrize("wanted, given", [(smooth, white), (white, smooth)])
+def test_texture_becomes_as_rough_as_real_one(n_dims, wanted, given):
+    real, drawn = volumes(20, wanted, 0, n_dims), volumes(10, given, 1, n_dims)
+    made = refined(fitted(real), drawn)
+    before, after = (abs(roughness(U) - roughness(real)) for U in (drawn, made))
+    assert before > 0.5
+    # A length of 1.5 voxels is more than a neighbourhood of three tells all of.
+    assert after < 0.35 * before
+
+
+def test_what_is_flat_beside_specks_becomes_flat():
+    # a Gaussian field has no such parts, whatever its spectrum
+    real, drawn = volumes(20, flat_with_specks, 0), volumes(10, white, 1)
+    made = refined(fitted(real), drawn)
+
+    def share_flat(U):
+        inside = U[:, 1] > 0
+        return (np.abs(U[:, 0][inside]) < 0.05).mean(), (U[:, 0][inside] > 0.4).mean()
+
+    assert_allclose(share_flat(made), share_flat(real), atol=0.05)
+    assert share_flat(drawn)[0] < 0.5
+
+
+@pytest.mark.parametrize("region", ["inside", "outside", "everywhere"])
+def test_only_voxels_of_the_region_are_moved_and_none_out_of_range(region):
+    real, drawn = volumes(10, smooth, 0), volumes(5, white, 1)
+    made = refined(fitted(real, region=region), drawn)
+    of_region = {
+        "inside": drawn[:, 1] > 0,
+        "outside": drawn[:, 1] <= 0,
+        "everywhere": np.ones_like(drawn[:, 1], dtype=bool),
+    }[region]
+    assert_array_equal(made[:, 1], drawn[:, 1])
+    assert_array_equal(made[:, 0][~of_region], drawn[:, 0][~of_region])
+    assert (made[:, 0][of_region] != drawn[:, 0][of_region]).mean() > 0.9
+    assert real[:, 0].min() <= made[:, 0][of_region].min()
+    assert made[:, 0][of_region].max() <= real[:, 0].max()
+
+
+def test_each_class_gets_its_own_texture():
+    real = np.concatenate([volumes(15, smooth, 0), volumes(15, white, 1)])
+    texture = fitted(real, np.repeat([0, 1], 15))
+    start = volumes(10, lambda *a: (smooth(*a) + white(*a)) / 2, 2)
+    first, second = (roughness(refined(texture, start, c)) for c in (0, 1))
+    assert first + 0.5 < second
+
+
+def test_no_volume_gets_the_statistics_of_one_real_volume():
+    """What is drawn varies as real volumes do, and is not nearer to one of them than they
+    are to each other."""
+    real = volumes(20, smooth, 0)
+    texture = fitted(real)
+    rng = np.random.RandomState(0)
+    known = (texture.mean + texture.deviation)[:, 0].flatten(1).numpy()
+    drawn = [texture._draw_statistics(0, rng)[0].flatten().numpy() for _ in range(200)]
+    drawn = np.array(drawn)
+    assert_allclose(drawn.std(axis=0).mean(), known.std(axis=0, ddof=1).mean(), rtol=0.15)
+    among = np.sqrt(((known[:, None] - known) ** 2).sum(-1)) + 1e9 * np.eye(20)
+    to_real = np.sqrt(((drawn[:, None] - known) ** 2).sum(-1))
+    assert np.median(to_real.min(axis=1)) > 0.8 * np.median(among.min(axis=1))
+    assert np.all(np.diff(drawn.reshape(200, -1, len(LEVELS)), axis=-1) >= 0)
+
+
+def test_a_small_class_varies_as_all_do():
+    real = np.concatenate([volumes(15, smooth, 0), volumes(1, white, 1)])
+    texture = fitted(real, np.repeat([0, 1], [15, 1]))
+    rng = np.random.RandomState(0)
+    first, second = (texture._draw_statistics(1, rng) for _ in range(2))
+    assert (first - second).abs().max() > 0.01
+
+
+def test_slices_equal_what_they_are_by_hand():
+    mask = np.zeros((5, 5), dtype=bool)
+    mask[1:4, 1:4] = True
+    voxels, scores = Voxels.of(mask), torch.arange(9.0) ** 2
+    assert voxels.depth.tolist() == [1, 1, 1, 1, 2, 1, 1, 1, 1]
+    corner, middle = Slices(2)(scores, voxels, torch.tensor([0, 4]))
+    by_depth, linear, about, extent = middle.split([7, 6, 3, 4])
+    assert by_depth[[0, 1, -1]].tolist() == [16, 12, 20]
+    mean = (scores.sum() / 9).item()
+    assert_allclose(linear, [16, 15, 12, 7, 16 - mean, mean], rtol=1e-6)
+    off = np.abs(np.arange(9) ** 2 - 16)
+    assert_allclose(about, [off.sum() / 8, (off**2).sum() / 8, 1 / 8], rtol=1e-6)
+    assert extent.tolist() == [64, 48, 32, 16]
+    # Of a corner three neighbours are known, which do for means of them, not for more.
+    by_depth, linear, about, extent = corner.split([7, 6, 3, 4])
+    assert by_depth[[0, 1, -1]].tolist() == [0, -2, 2]
+    assert_allclose(about[0], (1 + 9 + 16) / 3)
+    assert not linear.isfinite().any() and not extent.isfinite().any()
+
+
+@pytest.mark.parametrize("edges", [(4, 5), (4, 5, 6)], ids=str)
+def test_neighbours_are_those_beside_a_voxel(edges):
+    mask = np.random.default_rng(0).uniform(size=edges) < 0.6
+    at = np.argwhere(mask)
+    found = Voxels.of(mask).neighbours(torch.arange(len(at)))
+    for voxel, places in zip(at, found.tolist(), strict=True):
+        beside = np.abs(at - voxel).max(axis=1) <= 1
+        assert {p for p in places if p < len(at)} == set(np.flatnonzero(beside))
+        assert places[len(places) // 2] == np.flatnonzero((at == voxel).all(axis=1))
+
+
+def test_the_end_of_a_volume_is_no_border():
+    assert set(Voxels.of(np.ones((3, 4), dtype=bool)).depth.tolist()) == {5}
+
+
+def test_distance_is_zero_only_where_ranks_are_met():
+    torch.manual_seed(0)
+    x = torch.randn(400, 3)
+    x[:, 2] = torch.inf
+    x[: FEW - 1, 2] = 0.0
+    wanted = quantiles_of(x)
+    assert wanted[2].isnan().all()
+    found = squared_distances(x, torch.nan_to_num(wanted))
+    assert found[:2].max() < 2e-3 and found[2] == 0
+    moved = squared_distances(x + 0.5, torch.nan_to_num(wanted))
+    assert_allclose(moved[:2], 0.25, atol=0.05)
+    x.requires_grad_()
+    squared_distances(x, torch.nan_to_num(wanted)).sum().backward()
+    assert x.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("with_mask", [True, False])
+@pytest.mark.parametrize("steps", [0, 5])
+def test_a_generator_with_textures_is_saved_whole(tmp_path, with_mask, steps):
+    X, y = make_liver_phantoms({"homogeneous": 8, "rim": 7}, size=16, random_state=0)
+    X, mask_channel = (X, -1) if with_mask else (X[:, :1], None)
+    gan = VolumeGAN(
+        max_iter=0, texture_steps=steps, mask_channel=mask_channel, random_state=0
+    ).fit(X, y)
+    gan.save(tmp_path / "gan.safetensors")
+    expected, labels = gan.sample(4, prior="uniform")
+    loaded = VolumeGAN.load(tmp_path / "gan.safetensors")
+    assert_array_equal(loaded.sample(y=labels)[0], expected)
+
+
+def test_images_change_with_texture_and_masks_do_not():
+    X, y = make_liver_phantoms({"homogeneous": 8, "rim": 7}, size=16, random_state=0)
+    params = {"max_iter": 0, "random_state": 0}
+    with_texture, plain = (
+        VolumeGAN(texture_steps=steps, **params).fit(X, y).sample(1)[0] for steps in (5, 0)
+    )
+    assert_array_equal(with_texture[:, 1], plain[:, 1])
+    assert (with_texture[:, 0] != plain[:, 0]).mean() > 0.5
