@@ -72,7 +72,7 @@ def distance_ratios(real, fresh, made: dict[str, np.ndarray]) -> dict[str, float
 
 def phantoms(seed: int = 0) -> None:
     """Three classes on demand: are they what they should be?"""
-    n = {"homogeneous": 40, "rim": 30, "speckled": 20}
+    n = {"homogeneous": 40, "rim": 30, "speckled": 30}
     X, y = make_liver_phantoms(n, random_state=seed)
     fresh, y_fresh = make_liver_phantoms(dict.fromkeys(n, 40), random_state=seed + 1)
     extract = RadiomicsExtractor(spacing=phantom_spacing(32)).fit(X).transform
@@ -157,7 +157,7 @@ def feature_table(real, y_real, made, y_made) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def rare(max_iter: int, n_seeds: int = 10) -> None:
+def rare(max_iter: int, n_seeds: int = 20) -> None:
     """Ten real ones of the rare class: what do more of them do for a classifier?"""
     path = RESULTS / "rare.csv"
     done = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["seed"])
@@ -193,6 +193,7 @@ def rare(max_iter: int, n_seeds: int = 10) -> None:
         print(row, flush=True)
     for name in ("none", "augmentation", "ours"):
         print(name, interval(done[name]), "gain", interval(done[name] - done["none"]))
+    print("ours over augmentation", interval(done["ours"] - done["augmentation"]))
 
 
 def interval(values: pd.Series) -> str:

@@ -6,7 +6,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.ndimage import gaussian_filter
 
-from gansampler import VolumeGAN
+from gansampler import SmallClassWarning, VolumeGAN
 from gansampler.datasets import make_liver_phantoms
 from gansampler.volumes._texture import (
     FEW,
@@ -218,3 +218,40 @@ def test_images_change_with_texture_and_masks_do_not():
     )
     assert_array_equal(with_texture[:, 1], plain[:, 1])
     assert (with_texture[:, 0] != plain[:, 0]).mean() > 0.5
+
+
+def speck(edges):
+    mask = np.zeros(edges, dtype=np.float32)
+    mask[tuple(edge // 2 for edge in edges)] = 1
+    return mask
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda X: np.concatenate([X[:, :1], X], axis=1), id="two images"),
+        pytest.param(lambda X: X[:, :, 4], id="slices"),
+        pytest.param(lambda X: X.clip(0, 1) * X[:, 1:], id="image of the mask"),
+        pytest.param(
+            lambda X: np.stack([X[:, 0], [speck(X.shape[2:])] * len(X)], axis=1),
+            id="masks of a voxel",
+        ),
+        pytest.param(
+            lambda X: np.stack([X[:, 0], np.ones_like(X[:, 0])], axis=1),
+            id="nothing outside",
+        ),
+    ],
+)
+def test_volumes_that_have_no_patches_are_drawn_all_the_same(change):
+    rng = np.random.default_rng(0)
+    X = np.zeros((15, 2, 8, 8, 8), dtype=np.float32)
+    X[:, 0] = rng.normal(0, 50, X[:, 0].shape).round()
+    X[:, 1, 2:6, 2:6, 2:6] = 1
+    X = change(X)
+    gan = VolumeGAN(max_iter=0, texture_steps=5, random_state=0)
+    with pytest.warns(SmallClassWarning):
+        gan.fit(X, np.repeat([0, 1], [14, 1]))
+    made, _ = gan.sample(4, prior="uniform")
+    assert made.shape[1:] == X.shape[1:]
+    assert_array_equal(made, made.round())
+    assert made.min() >= X.min() and made.max() <= X.max()

@@ -81,8 +81,11 @@ class VolumeGAN(ConditionalGenerator):
     window : None, (low, high), or sequence of such pairs, default=None
         Intensities, in physical units, between which images are learned, for all image
         channels or for each. What lies outside is cut off. None takes the range of each.
-    objective, penalty, n_critic
+    objective, penalty
         As in `TabularGAN`.
+    n_critic : int, default=5
+        Critic steps for each generator step; with fewer, a generator runs off from its
+        start before the critic knows what is wrong with that.
     shrinkage : float, default=0.5
         Weight of the pooled covariance of shapes in that of a class, in [0, 1].
     texture_steps : int, default=30
@@ -97,7 +100,7 @@ class VolumeGAN(ConditionalGenerator):
         Largest angle, in degrees, by which they are turned about each axis.
     translation : float, default=0.05
         Largest shift along each axis, as a share of the edge.
-    learning_rate_init : float, default=0.001
+    learning_rate_init : float, default=0.0002
         Step size of Adam, for both players.
     max_iter : int, default=200
         Largest number of generator steps; 0 keeps the start.
@@ -182,14 +185,14 @@ class VolumeGAN(ConditionalGenerator):
         window: Window | Sequence[Window] | None = None,
         objective: str = "wasserstein-gp",
         penalty: float | None = None,
-        n_critic: int = 2,
+        n_critic: int = 5,
         shrinkage: float = 0.5,
         texture_steps: int = 30,
         channels: int = 16,
         flips: tuple[int, ...] = (-1,),
         rotation: float = 5.0,
         translation: float = 0.05,
-        learning_rate_init: float = 0.001,
+        learning_rate_init: float = 0.0002,
         max_iter: int = 200,
         batch_size: int = 16,
         early_stopping: bool = True,
@@ -271,7 +274,6 @@ class VolumeGAN(ConditionalGenerator):
                     self.checkpoint_dir, params, volumes, codes, group_of
                 )
             self._play(volumes, U, codes, group_of, flips, rng, device, checkpoint)
-            self.start_ = self._fit_start(U, codes)
             self.textures_ = self._new_textures(len(U))
             for texture in self.textures_:
                 texture.fit(U, codes)
@@ -332,7 +334,7 @@ class VolumeGAN(ConditionalGenerator):
         device: torch.device,
         checkpoint: Checkpoint | None,
     ) -> None:
-        """Train on the volumes not held out."""
+        """Train on the volumes not held out; fit the start to all."""
         held_out, learned = self._hold_out(codes, groups, rng)
         kept = ~held_out
         generator = VolumeGenerator(
@@ -388,6 +390,7 @@ class VolumeGAN(ConditionalGenerator):
         # On the CPU, so that a pickle opens on a machine without a GPU.
         self.generator_ = generator.cpu().eval()
         self.critic_ = critic.cpu().eval()
+        self.start_ = generator.start if kept.all() else self._fit_start(U, codes)
         self.keep_history_(history)
 
     def sample(

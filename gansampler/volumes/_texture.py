@@ -53,6 +53,9 @@ STEP = 0.1
 AT_ONCE = 4000
 """Voxels that a step looks at; of more, as many at random."""
 
+MANY = 2**20
+"""Voxels that a histogram is made of, at most."""
+
 KNOWN = 2**16
 """Voxels that a real volume is measured at; of more, as many at random."""
 
@@ -102,7 +105,9 @@ class PatchTexture(nn.Module):
         for c, i in product(range(n_classes), range(n_images)):
             known = U[codes == c, i][masks[codes == c]]
             if len(known) < MIN_VOXELS:
-                known = U[:, i][masks]
+                known = U[:, i][masks] if masks.any() else np.zeros(1)
+            if len(known) > MANY:
+                known = np.random.RandomState(0).choice(known, MANY)
             self.histogram[c, i] = torch.as_tensor(np.quantile(known, ndtr(SCORES)))
         quantiles = torch.empty_like(self.deviation)
         generator = torch.Generator().manual_seed(0)
