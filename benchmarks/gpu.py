@@ -153,6 +153,7 @@ def volumes(device: str, quick: bool) -> dict[str, dict]:
             of_kind = found[f"{kind.__name__}, {edge}^3"] = {}
             for name, (half, replayed) in VARIANTS.items():
                 gan = kind(
+                    n_critic={VolumeGAN: 2, CycleGAN: 1}[kind],
                     early_stopping=False,
                     mixed_precision=half,
                     device=device,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import gc
 import os
 from collections.abc import Callable, Iterator
@@ -69,10 +68,10 @@ class AdversarialEstimator(BaseEstimator):
         """Play the game under a progress bar, with other processes if there are any.
 
         Where a device has too little memory, it begins again with batches half as large, as
-        if they had been so from the start.
+        if they had been so from the start; not where there is a checkpoint.
         """
         device = next(game.generator.parameters()).device
-        beginning = copy.deepcopy(_state_of(game)), get_rng_states(device)
+        beginning = _state_of(game), get_rng_states(device)
         with (
             together(device),
             tqdm(
@@ -94,7 +93,9 @@ class AdversarialEstimator(BaseEstimator):
                         recorder=recorder_for(device),
                     )
                 except torch.cuda.OutOfMemoryError as error:
-                    if batch_size < 4 or n_processes() > 1:
+                    # A checkpoint is of one batch size, several processes of one mind.
+                    resumable = checkpoint is not None or n_processes() > 1
+                    if batch_size < 4 or resumable:
                         raise MemoryError(_too_large(game, device, batch_size)) from error
                     batch_size //= 2
                     warn(
@@ -103,6 +104,8 @@ class AdversarialEstimator(BaseEstimator):
                     )
                 if history is None:
                     # Not while the error holds what the step had allocated.
+                    if device.type == "cuda":
+                        torch.cuda.synchronize(device)
                     _restore(game, device, *beginning)
                     gc.collect()
                     torch.cuda.empty_cache()
@@ -126,7 +129,11 @@ class AdversarialEstimator(BaseEstimator):
 
 
 def _state_of(game: Game) -> dict[str, Any]:
-    return {name: part.state_dict() for name, part in game.parts().items()}
+    """Kept where memory is not what is short."""
+    return {
+        name: {key: value.to("cpu", copy=True) for key, value in part.state_dict().items()}
+        for name, part in game.parts().items()
+    }
 
 
 def _restore(

@@ -8,8 +8,10 @@ import sys
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 
 from gansampler import CycleGAN, GANOverSampler, GansamplerWarning, TabularGAN, VolumeGAN
+from gansampler.adversarial import SynthesisGame
 from gansampler.datasets import make_liver_phantoms
 from gansampler.metrics import energy_distance
 
@@ -24,7 +26,7 @@ ESTIMATORS = {
 
 
 def fitted(estimator, **params):
-    estimator.set_params(early_stopping=False, **params)
+    estimator = clone(estimator).set_params(early_stopping=False, **params)
     if isinstance(estimator, TabularGAN):
         return estimator.fit(*rows(400, 0))
     X, y = make_liver_phantoms(12, size=16, random_state=0)
@@ -80,6 +82,8 @@ assert not torch.cuda.is_available()
 fitted = pickle.load(open(sys.argv[1], "rb")).set_params(device="auto")
 if hasattr(fitted, "sample"):
     fitted.sample(3)
+else:
+    fitted.translate(torch.zeros(1, 2, 16, 16, 16).numpy())
 """
     subprocess.run([sys.executable, "-c", code, path], check=True)
 
@@ -153,7 +157,17 @@ def test_an_interrupted_training_goes_on(tmp_path, monkeypatch):
         patch.setattr("gansampler._tabular.Checkpoint", Stopping)
         with pytest.raises(KeyboardInterrupt):
             gan.fit(X, y)
+    played = []
+    critic_loss = SynthesisGame.critic_loss
+
+    def counted(game, batch):
+        played.append(batch)
+        return critic_loss(game, batch)
+
+    monkeypatch.setattr(SynthesisGame, "critic_loss", counted)
+    monkeypatch.setenv("GANSAMPLER_CUDA_GRAPHS", "0")
     gan.fit(X, y)
+    assert len(played) == 2 * 20
     torch.testing.assert_close(weights(gan), weights(whole), rtol=0, atol=1e-4)
     assert gan.history_["losses"]["critic"] == pytest.approx(
         whole.history_["losses"]["critic"], abs=1e-3

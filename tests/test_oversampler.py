@@ -486,6 +486,14 @@ def test_too_little_memory_is_told_with_a_remedy(table, memory_for):
         quick(batch_size=8).fit_resample(*table)
 
 
+def test_a_training_to_be_resumed_keeps_its_batch_size(table, memory_for, tmp_path):
+    memory_for(16)
+    with pytest.raises(MemoryError, match="batch_size=64"):
+        TabularGAN(batch_size=64, max_iter=5, checkpoint_dir=tmp_path, random_state=0).fit(
+            *table
+        )
+
+
 @pytest.mark.parametrize("fails", [False, True])
 def test_global_state_is_untouched(table, fails, monkeypatch):
     np.random.seed(5)

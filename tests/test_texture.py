@@ -84,6 +84,44 @@ def test_texture_becomes_as_rough_as_real_one(n_dims, wanted, given):
     assert after < 0.35 * before
 
 
+@pytest.mark.parametrize("texture", [smooth, white, flat_with_specks])
+def test_what_is_right_is_left_as_it_is(texture):
+    real, drawn = volumes(40, texture, 0), volumes(40, texture, 1)
+    made = refined(fitted(real), drawn, n_steps=30)
+
+    def inside(U, values):
+        found = [values(u[0], u[1] > 0) for u in U]
+        return np.mean(found), np.std(found)
+
+    def spread(image, mask):
+        return image[mask].std()
+
+    def steps(image, mask):
+        return np.diff(image, axis=-1)[mask[..., 1:] & mask[..., :-1]].std()
+
+    for measure in (spread, steps):
+        assert_allclose(inside(made, measure)[0], inside(real, measure)[0], rtol=0.12)
+
+
+def test_large_regions_are_moved_too_in_more_steps():
+    # a step looks at an eighth of their voxels
+    rng = np.random.default_rng(0)
+    drawn = np.ones((1, 2, 40, 40, 40), dtype=np.float32)
+    drawn[:, 0] = 0.2 * rng.normal(size=(40, 40, 40))
+    texture = fitted(volumes(20, smooth, 0))
+    found = [roughness(refined(texture, drawn, n_steps=n)) for n in (30, 120)]
+    assert roughness(drawn) > found[0] + 0.25 > found[1] + 0.5
+
+
+@pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode])
+def test_gradients_may_be_turned_off_where_it_is_drawn(context):
+    X, y = make_liver_phantoms({"homogeneous": 8, "rim": 7}, size=16, random_state=0)
+    gan = VolumeGAN(max_iter=0, texture_steps=3, random_state=0).fit(X, y)
+    expected, _ = gan.sample(2)
+    with context():
+        assert_array_equal(gan.sample(2)[0], expected)
+
+
 def test_what_is_flat_beside_specks_becomes_flat():
     # a Gaussian field has no such parts, whatever its spectrum
     real, drawn = volumes(20, flat_with_specks, 0), volumes(10, white, 1)
@@ -208,6 +246,18 @@ def test_a_generator_with_textures_is_saved_whole(tmp_path, with_mask, steps):
     expected, labels = gan.sample(4, prior="uniform")
     loaded = VolumeGAN.load(tmp_path / "gan.safetensors")
     assert_array_equal(loaded.sample(y=labels)[0], expected)
+
+
+def test_steps_can_be_changed_after_fitting(tmp_path):
+    X, y = make_liver_phantoms({"homogeneous": 8, "rim": 7}, size=16, random_state=0)
+    plain, _ = VolumeGAN(max_iter=0, texture_steps=0, random_state=0).fit(X, y).sample(2)
+    gan = VolumeGAN(max_iter=0, random_state=0).fit(X, y).set_params(texture_steps=0)
+    assert_array_equal(gan.sample(2)[0], plain)
+    gan.save(tmp_path / "gan.safetensors")
+    loaded = VolumeGAN.load(tmp_path / "gan.safetensors")
+    for each in (gan, loaded):
+        each.set_params(texture_steps=4)
+    assert_array_equal(loaded.sample(2)[0], gan.sample(2)[0])
 
 
 def test_images_change_with_texture_and_masks_do_not():

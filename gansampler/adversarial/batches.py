@@ -49,4 +49,4 @@ def _patches(images: Tensor, batch_size: int, patch: tuple[int, ...]) -> Tensor:
         places = first.long()[:, None] + torch.arange(length, device=device)
         # Along an axis of its own.
         at.append(places.reshape(-1, *[1] * axis, length, *[1] * (n_dims - axis - 1)))
-    return images.movedim(1, -1)[tuple(at)].movedim(-1, 1)
+    return images.movedim(1, -1)[tuple(at)].movedim(-1, 1).contiguous()

@@ -26,7 +26,7 @@ def gradient_norms(critic: Critic, x: Tensor, y: Tensor) -> Tensor:
     Shape: x (batch, ...), y (batch,) -> (batch,). Differentiable twice; the epsilon
     inside the root keeps the second derivative finite where the gradient is zero. In full
     precision also where networks compute in bfloat16, whose derivative of a derivative is
-    mostly rounding. A critic that has an `input_gradient` is asked for it.
+    mostly rounding. A critic that has an `input_gradient` is asked for that instead.
     """
     if hasattr(critic, "input_gradient"):
         gradient = critic.input_gradient(x.detach(), y)

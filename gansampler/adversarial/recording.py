@@ -53,9 +53,11 @@ class CUDAGraph:
     def aside(self) -> Iterator[None]:
         """Run on the recording's stream, after and before what is on the current one."""
         self.stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(self.stream):
-            yield
-        torch.cuda.current_stream().wait_stream(self.stream)
+        try:
+            with torch.cuda.stream(self.stream):
+                yield
+        finally:
+            torch.cuda.current_stream().wait_stream(self.stream)
 
     def recording(self) -> AbstractContextManager:
         """Record kernels, and run none of them."""

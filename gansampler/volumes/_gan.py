@@ -274,7 +274,7 @@ class VolumeGAN(ConditionalGenerator):
                     self.checkpoint_dir, params, volumes, codes, group_of
                 )
             self._play(volumes, U, codes, group_of, flips, rng, device, checkpoint)
-            self.textures_ = self._new_textures(len(U))
+            self.textures_ = self._new_textures(len(U) if self.texture_steps else 0)
             for texture in self.textures_:
                 texture.fit(U, codes)
         return self
@@ -312,7 +312,7 @@ class VolumeGAN(ConditionalGenerator):
                 n_classes=len(self.classes_),
                 n_rows=n_rows,
             )
-            for region in (regions if self.texture_steps else [])
+            for region in (regions if n_rows else [])
         ]
 
     def _new_critic(self) -> VolumeCritic:
@@ -546,7 +546,7 @@ class VolumeGAN(ConditionalGenerator):
             U = self._draw_once(codes[part], rng)
             if self.scaler_.smallest_mask_ is not None:
                 self._redraw_small(U, codes[part], rng, self.scaler_.smallest_mask_)
-            for texture in self.textures_:
+            for texture in self.textures_ if self.texture_steps else []:
                 texture.refine(U, codes[part], self.texture_steps, rng)
             volumes[part] = self.scaler_.inverse_transform(U)
         return volumes
