@@ -157,7 +157,7 @@ def feature_table(real, y_real, made, y_made) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def rare(max_iter: int, n_seeds: int = 20) -> None:
+def rare(max_iter: int, n_seeds: int = 10) -> None:
     """Ten real ones of the rare class: what do more of them do for a classifier?"""
     path = RESULTS / "rare.csv"
     done = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["seed"])
