@@ -93,9 +93,9 @@ class AdversarialEstimator(BaseEstimator):
                         recorder=recorder_for(device),
                     )
                 except torch.cuda.OutOfMemoryError as error:
-                    # A checkpoint is of one batch size, several processes of one mind.
-                    resumable = checkpoint is not None or n_processes() > 1
-                    if batch_size < 4 or resumable:
+                    # A checkpoint is of one batch size, and processes need the same one.
+                    fixed = checkpoint is not None or n_processes() > 1
+                    if batch_size < 4 or fixed:
                         raise MemoryError(_too_large(game, device, batch_size)) from error
                     batch_size //= 2
                     warn(
@@ -104,11 +104,7 @@ class AdversarialEstimator(BaseEstimator):
                     )
                 if history is None:
                     # Not while the error holds what the step had allocated.
-                    if device.type == "cuda":
-                        torch.cuda.synchronize(device)
-                    _restore(game, device, *beginning)
-                    gc.collect()
-                    torch.cuda.empty_cache()
+                    _begin_again(game, device, *beginning)
             if checkpoint is not None and is_first():
                 checkpoint.remove()
         if not is_finite(game.generator):
@@ -129,16 +125,21 @@ class AdversarialEstimator(BaseEstimator):
 
 
 def _state_of(game: Game) -> dict[str, Any]:
-    """Kept where memory is not what is short."""
+    """All weights, on the CPU, where memory is not what is short."""
     return {
         name: {key: value.to("cpu", copy=True) for key, value in part.state_dict().items()}
         for name, part in game.parts().items()
     }
 
 
-def _restore(
+def _begin_again(
     game: Game, device: torch.device, state: dict[str, Any], rng_states: list[torch.Tensor]
 ) -> None:
+    """Undo a training, and free what it had."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    gc.collect()
+    torch.cuda.empty_cache()
     for name, part in game.parts().items():
         part.load_state_dict(state[name])
     set_rng_states(device, rng_states)

@@ -1,4 +1,4 @@
-"""Texture inside masks that is brought to what patches of real volumes are like."""
+"""Texture that is brought to what patches of real volumes are like."""
 
 import numpy as np
 import pytest
