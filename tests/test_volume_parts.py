@@ -11,6 +11,7 @@ from gansampler.adversarial import full_precision
 from gansampler.datasets import make_liver_phantoms
 from gansampler.volumes._augmentation import Moves, rotations
 from gansampler.volumes._features import volume_features
+from gansampler.volumes._fields import SCORES, Field, amplitude_spectrum, lookup
 from gansampler.volumes._networks import (
     VolumeCritic,
     VolumeGenerator,
@@ -18,13 +19,7 @@ from gansampler.volumes._networks import (
     unfolded,
 )
 from gansampler.volumes._scaling import VolumeScaler, signed_distance
-from gansampler.volumes._start import (
-    SCORES,
-    Field,
-    FieldStart,
-    amplitude_spectrum,
-    lookup,
-)
+from gansampler.volumes._start import FieldStart
 
 over_seeds = pytest.mark.parametrize("seed", range(3))
 

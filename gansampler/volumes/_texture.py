@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from .._start import MIN_CLASS_ROWS
 from ..adversarial import single_thread
-from ._start import MIN_VOXELS, SCORES, scores_of
+from ._fields import MIN_VOXELS, SCORES, scores_of
 
 LEVELS = torch.linspace(-3.5, 3.5, 57)
 """Normal scores of the quantiles that a distribution is kept by."""
