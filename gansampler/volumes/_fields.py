@@ -176,18 +176,23 @@ class Field:
         return float(np.mean([covariance[tuple(lag)] for lag in lags]) / covariance.flat[0])
 
 
-def histogram_of(values: np.ndarray) -> np.ndarray:
-    """Values at normal scores, (len(SCORES),), with tails no longer than normal."""
+def histogram_of(values: np.ndarray, ends: np.ndarray | None = None) -> np.ndarray:
+    """Values at normal scores, (len(SCORES),), with tails no longer than normal.
+
+    Or than such normal ones as reach the ends, (low, high), at the last score.
+    """
     if not len(values):
         return np.zeros(len(SCORES))
     # What is rare may have a form of its own, a vessel say; scattered, it is grit.
     low, middle, high = np.quantile(values, [RARE, 0.5, 1 - RARE])
     tail = np.abs(SCORES / ndtri(RARE))
-    return np.clip(
-        np.quantile(values, ndtr(SCORES)),
-        np.minimum(low, middle - (middle - low) * tail),
-        np.maximum(high, middle + (high - middle) * tail),
-    )
+    lower = np.minimum(low, middle - (middle - low) * tail)
+    upper = np.maximum(high, middle + (high - middle) * tail)
+    if ends is not None:
+        share = np.abs(SCORES / SCORES[-1])
+        lower = np.minimum(lower, middle - (middle - ends[0]) * share)
+        upper = np.maximum(upper, middle + (ends[1] - middle) * share)
+    return np.clip(np.quantile(values, ndtr(SCORES)), lower, upper)
 
 
 def scores_of(values: np.ndarray, histogram: np.ndarray) -> np.ndarray:

@@ -63,14 +63,15 @@ ROUNDS = 20
 class VolumeGAN(ConditionalGenerator):
     """Conditional Wasserstein GAN for 3D images and their masks.
 
-    Step 0 draws, for each class, shapes of tissues and of the mask from a Gaussian on their
-    signed distances, and fills them with random fields that have the power spectrum and the
-    histogram of the class. Generator and critic then play on whole volumes: a residual
-    network, from coarse to fine, corrects what the start draws, and the critic scores
-    image and mask together, by projection on the class. Which step is kept, the start
-    included, is chosen on held-out volumes by the energy score of radiomic features. At
-    last, the voxels of what is drawn are moved until patches are distributed as in real
-    volumes of the class.
+    Step 0 draws, for each class, the mask from a Gaussian on its signed distance, bends the
+    tissues of a real volume until they go around it, and fills both with random fields that
+    have the power spectrum and the histogram of the class; without a mask, the shapes of
+    tissues are drawn from that Gaussian too. Generator and critic then play on whole
+    volumes: a residual network, from coarse to fine, corrects what the start draws, and the
+    critic scores image and mask together, by projection on the class. Which step is kept,
+    the start included, is chosen on held-out volumes by the energy score of radiomic
+    features. At last, voxels inside the mask are moved until patches are distributed as in
+    real volumes of the class.
 
     Works for 2D slices, of shape (n, channel, height, width), as well.
 
@@ -89,8 +90,8 @@ class VolumeGAN(ConditionalGenerator):
     shrinkage : float, default=0.5
         Weight of the pooled covariance of shapes in that of a class, in [0, 1].
     texture_steps : int, default=30
-        Steps in which the voxels of a drawn volume are moved to where patches look as in
-        real ones, inside the mask and outside apart; 0 leaves them.
+        Steps in which the voxels of a drawn volume, inside the mask if there is one, are
+        moved to where patches look as in real ones; 0 leaves them.
     channels : int, default=16
         Channels of both networks at the finest level.
     flips : tuple of int, default=(-1,)
@@ -134,8 +135,8 @@ class VolumeGAN(ConditionalGenerator):
     scaler_ : VolumeScaler
     start_ : FieldStart
         Fitted on all volumes.
-    textures_ : list of PatchTexture
-        Patch statistics of all volumes, inside and outside of masks.
+    texture_ : PatchTexture or None
+        Patch statistics of all volumes; None without `texture_steps`.
     generator_ : VolumeGenerator
     critic_ : VolumeCritic
 
@@ -274,9 +275,9 @@ class VolumeGAN(ConditionalGenerator):
                     self.checkpoint_dir, params, volumes, codes, group_of
                 )
             self._play(volumes, U, codes, group_of, flips, rng, device, checkpoint)
-            self.textures_ = self._new_textures(len(U) if self.texture_steps else 0)
-            for texture in self.textures_:
-                texture.fit(U, codes)
+            self.texture_: PatchTexture | None = None
+            if self.texture_steps:
+                self.texture_ = self._new_texture(len(U)).fit(U, codes)
         return self
 
     def _checked_flips(self, n_dims: int) -> tuple[int, ...]:
@@ -301,19 +302,14 @@ class VolumeGAN(ConditionalGenerator):
             n_rows=n_rows,
         )
 
-    def _new_textures(self, n_rows: int) -> list[PatchTexture]:
-        has_mask = self.scaler_.mask_channel_ is not None
-        regions = ["inside", "outside"] if has_mask else ["everywhere"]
-        return [
-            PatchTexture(
-                region=region,
-                n_images=len(self.scaler_.image_channels_),
-                n_dims=len(self.scaler_.shape_) - 1,
-                n_classes=len(self.classes_),
-                n_rows=n_rows,
-            )
-            for region in (regions if n_rows else [])
-        ]
+    def _new_texture(self, n_rows: int) -> PatchTexture:
+        return PatchTexture(
+            has_mask=self.scaler_.mask_channel_ is not None,
+            n_images=len(self.scaler_.image_channels_),
+            n_dims=len(self.scaler_.shape_) - 1,
+            n_classes=len(self.classes_),
+            n_rows=n_rows,
+        )
 
     def _new_critic(self) -> VolumeCritic:
         return VolumeCritic(
@@ -458,9 +454,9 @@ class VolumeGAN(ConditionalGenerator):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted generator to one file, without pickle.
 
-        No volume is stored. What is stored tells about them nevertheless: means, principal
-        components, histograms and spectra of each class, and what patches of each volume
-        are like.
+        No volume is stored. What is stored tells about them nevertheless: the shapes of
+        the tissues of each volume, histograms and spectra of each class, and what patches
+        of each volume are like.
 
         Parameters
         ----------
@@ -483,8 +479,8 @@ class VolumeGAN(ConditionalGenerator):
             "class_prior": self.class_prior_.tolist(),
             "history": self.history_,
             "scaler": scaler_to_json(self.scaler_),
-            "n_latent": [self.start_.n_latent, self.generator_.start.n_latent],
-            "n_volumes": max((len(t.codes) for t in self.textures_), default=0),
+            "n_rows": [self.start_.n_rows, self.generator_.start.n_rows],
+            "has_texture": self.texture_ is not None,
         }
         write(path, KIND, state, modules_to_arrays(self._modules()))
 
@@ -520,8 +516,10 @@ class VolumeGAN(ConditionalGenerator):
         self.class_prior_ = np.array(state["class_prior"])
         self.scaler_ = scaler_from_json(state["scaler"])
         self.n_features_in_ = int(np.prod(self.scaler_.shape_))
-        self.start_, start = (self._new_start(n + 1) for n in state["n_latent"])
-        self.textures_ = self._new_textures(state["n_volumes"])
+        self.start_, start = (self._new_start(n) for n in state["n_rows"])
+        self.texture_ = None
+        if state["has_texture"]:
+            self.texture_ = self._new_texture(self.start_.n_rows)
         learned = torch.zeros(len(self.classes_))
         self.generator_ = VolumeGenerator(
             start=start, learned=learned, channels=self.channels
@@ -535,7 +533,7 @@ class VolumeGAN(ConditionalGenerator):
             "start": self.start_,
             "generator": self.generator_,
             "critic": self.critic_,
-            **{f"texture {t.region}": t for t in self.textures_},
+            **({} if self.texture_ is None else {"texture": self.texture_}),
         }
 
     def draw_(self, codes: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
@@ -546,8 +544,8 @@ class VolumeGAN(ConditionalGenerator):
             U = self._draw_once(codes[part], rng)
             if self.scaler_.smallest_mask_ is not None:
                 self._redraw_small(U, codes[part], rng, self.scaler_.smallest_mask_)
-            for texture in self.textures_ if self.texture_steps else []:
-                texture.refine(U, codes[part], self.texture_steps, rng)
+            if self.texture_ is not None and self.texture_steps:
+                self.texture_.refine(U, codes[part], self.texture_steps, rng)
             volumes[part] = self.scaler_.inverse_transform(U)
         return volumes
 

@@ -10,10 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..adversarial import full_precision
-from ._start import INTERPOLATION, FieldStart
-
-CONV = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-POOL = (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d)
+from ._dims import CONV, INTERPOLATION, POOL
+from ._start import FieldStart
 
 SMALLEST = 4
 """Shortest edge at the coarsest level."""
@@ -27,7 +25,7 @@ WIDEST = 4
 
 def conv(n_in: int, n_out: int, *, size: int, n_dims: int) -> nn.Module:
     """Convolution that keeps edges."""
-    return CONV[n_dims - 1](n_in, n_out, size, padding=size // 2)
+    return CONV[n_dims](n_in, n_out, size, padding=size // 2)
 
 
 def widths(channels: int, edges: tuple[int, ...]) -> list[int]:
@@ -147,7 +145,7 @@ class VolumeGenerator(nn.Module):
 
     def _residual(self, start: Tensor, z: Tensor, y: Tensor) -> Tensor:
         code = functional.leaky_relu(self.code(z) + self.class_code(y), 0.2)
-        pool, mode = POOL[start.dim() - 3], INTERPOLATION[start.dim() - 2]
+        pool, mode = POOL[start.dim() - 2], INTERPOLATION[start.dim() - 2]
         levels = [folded(start)]
         coarser = pool(start, 2, ceil_mode=True)
         for _ in self.blocks[1:]:
@@ -186,7 +184,7 @@ class VolumeCritic(nn.Module):
         super().__init__()
         n_dims = len(edges)
         sizes = widths(channels, edges)
-        self.first = CONV[n_dims - 1](n_channels, sizes[0], 4, stride=2, padding=1)
+        self.first = CONV[n_dims](n_channels, sizes[0], 4, stride=2, padding=1)
         self.convs, self.skips = (
             nn.ModuleList(
                 conv(n, after, size=size, n_dims=n_dims) for n, after in pairwise(sizes)
@@ -198,7 +196,7 @@ class VolumeCritic(nn.Module):
         self.class_code = nn.Embedding(n_classes, sizes[-1])
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        pool = POOL[x.dim() - 3]
+        pool = POOL[x.dim() - 2]
         h = self.first(x)
         for convolution, skip in zip(self.convs, self.skips, strict=True):
             new = convolution(functional.leaky_relu(h, 0.2))

@@ -2,12 +2,13 @@
 
 What the copula is to tables. An image is cut at a few intensities; the signed distances to
 the borders of what lies above each, and to that of the mask, are smooth and can be mixed
-where intensities cannot: a mean of two limbs is a limb, a mean of two images is a double
+where intensities cannot: a mean of two blobs is a blob, a mean of two images is a double
 exposure (shape-based interpolation, Raya and Udupa 1990). Their block means, with the
 levels, strength and smoothness of the texture inside and outside the mask, are drawn from
-one Gaussian a class. What shapes leave out is a Gaussian random field with a power of the
-spectrum of the class and the histograms that it has at each depth inside the mask, and at
-each intensity outside.
+one Gaussian a class. Where there is a mask, what lies around it is the tissues of a real
+volume, bent to fit (see `_anatomy`): a mean of two limbs has no bones. What shapes leave
+out is a Gaussian random field with a power of the spectrum of the class and the histograms
+that it has at each depth inside the mask, and at each intensity outside.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .._start import MIN_CLASS_ROWS, fit_start
+from ._anatomy import deformed, n_moves
+from ._dims import INTERPOLATION, POOL
 from ._fields import (
     BINS,
     MIN_SPREAD,
@@ -48,13 +51,14 @@ CALIBRATION_VOXELS = 2**24
 CERTAIN = 0.05
 """Largest error of a painted image, in network units, where texture is learned."""
 
+PURE = 4.0
+"""Medians of the distance to its tissue beyond which a voxel is of something else."""
+
 COHERENT = 0.8
 """Least agreement of a tissue's shape with itself when images are smoothed more."""
 
 SMOOTHING = 1.0
 """Standard deviation, in voxels, of the filter before an image is cut."""
-
-INTERPOLATION = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
 
 class FieldStart(nn.Module):
@@ -84,6 +88,8 @@ class FieldStart(nn.Module):
     growth: Tensor
     location: Tensor
     scale_tril: Tensor
+    rows: Tensor
+    rows_of: Tensor
     own_spread: Tensor
     level: Tensor
     spread: Tensor
@@ -101,7 +107,7 @@ class FieldStart(nn.Module):
     ) -> None:
         super().__init__()
         self.n_images, self.has_mask, self.edges = n_images, has_mask, edges
-        self.n_regions = 1 + has_mask
+        self.n_regions, self.n_rows = 1 + has_mask, n_rows
         self.block = tuple(min(edge, max(2, round(edge / BLOCKS))) for edge in edges)
         blocks = tuple(-(-e // b) for e, b in zip(edges, self.block, strict=True))
         self.coarse_shape = (n_images * (TISSUES - 1) + has_mask, *blocks)
@@ -118,6 +124,8 @@ class FieldStart(nn.Module):
             "growth": (n_classes,),
             "location": (n_classes, k),
             "scale_tril": (n_classes, k, k),
+            "rows": (n_rows if has_mask else 0, k),
+            "rows_of": (n_classes, 2),
             "own_spread": (*of_region, BINS + 2),
             "level": (*of_region, BINS),
             "spread": (*of_region, BINS),
@@ -127,12 +135,18 @@ class FieldStart(nn.Module):
         for name, shape in shapes.items():
             self.register_buffer(name, torch.zeros(shape))
         self.n_latent = k
-        self.n_noise = k + n_images * int(np.prod(edges))
+        self.n_noises = [k, n_images * int(np.prod(edges))]
+        if has_mask:
+            self.n_noises += [1, n_moves(edges)]
+        self.n_noise = sum(self.n_noises)
 
     def forward(self, noise: Tensor, y: Tensor) -> Tensor:
-        latent, white = noise[:, : self.n_latent], noise[:, self.n_latent :]
+        latent, white, *around = noise.split(self.n_noises, dim=1)
         coarse, offset, strength, power = self._draw_coarse(latent, y)
         distances = self._shapes(coarse, y)
+        if self.has_mask:
+            which, moves = around
+            distances = self._with_anatomy(distances, which, moves, y)
         images = self._paint(distances)
         white = white.reshape(images.shape)
         spectrum = torch.fft.rfftn(white, dim=self._axes)
@@ -167,14 +181,19 @@ class FieldStart(nn.Module):
         """
         latent = self.location[y] + torch.einsum("bij,bj->bi", self.scale_tril[y], z)
         columns = (self.mean + latent @ self.components).clamp(*self.bounds)
-        n_coarse = int(np.prod(self.coarse_shape))
-        coarse = columns[:, :n_coarse].reshape(-1, *self.coarse_shape)
-        own = columns[:, n_coarse:].reshape(len(z), *self.own_spread.shape[1:])
+        own = columns[:, self._n_coarse :].reshape(len(z), *self.own_spread.shape[1:])
         own = own * self.own_spread[y]
         scales = own[..., BINS:].exp()
         # Trailing axes of 1, to broadcast over a volume.
         strength, power = scales.reshape(scales.shape + (1,) * len(self.edges)).unbind(3)
-        return coarse, own[..., :BINS], strength, power
+        return self._coarse(columns), own[..., :BINS], strength, power
+
+    @property
+    def _n_coarse(self) -> int:
+        return int(np.prod(self.coarse_shape))
+
+    def _coarse(self, columns: Tensor) -> Tensor:
+        return columns[:, : self._n_coarse].reshape(-1, *self.coarse_shape)
 
     def _shapes(self, coarse: Tensor, y: Tensor) -> Tensor:
         """Distances at every voxel, those to the border of the mask last."""
@@ -185,6 +204,18 @@ class FieldStart(nn.Module):
             distances = torch.cat([distances[:, :-1], grown], dim=1)
         return distances
 
+    def _with_anatomy(
+        self, distances: Tensor, which: Tensor, moves: Tensor, y: Tensor
+    ) -> Tensor:
+        """Distances with tissues of one volume of the class, bent to go around the mask."""
+        first, n = self.rows_of[y].unbind(dim=1)
+        share = torch.special.ndtr(which[:, 0])
+        row = (first + (share * n).floor().clamp(max=n - 1)).long()
+        columns = self.mean + self.rows[row] @ self.components
+        shapes = self._enlarge(self._coarse(columns))
+        bent = deformed(shapes, distances[:, -1:], moves)
+        return torch.cat([bent[:, :-1], distances[:, -1:]], dim=1)
+
     def _enlarge(self, coarse: Tensor) -> Tensor:
         size = [n * b for n, b in zip(coarse.shape[2:], self.block, strict=True)]
         mode = INTERPOLATION[len(size)]
@@ -194,8 +225,7 @@ class FieldStart(nn.Module):
 
     def _shrink(self, volume: Tensor) -> Tensor:
         """Block means; blocks at the far end may be smaller."""
-        pool = (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d)
-        mean = pool[len(self.edges) - 1]
+        mean = POOL[len(self.edges)]
         return mean(volume, self.block, ceil_mode=True)
 
     def _paint(self, distances: Tensor) -> Tensor:
@@ -234,14 +264,19 @@ class FieldStart(nn.Module):
     def fit(self, U: np.ndarray, codes: np.ndarray, shrinkage: float) -> FieldStart:
         """Learn from volumes in network units, (n_rows, n_channels, *edges)."""
         images = U[:, : self.n_images]
-        shapes = [self._cut(images[:, i], i) for i in range(self.n_images)]
+        cut = [self._cut(images[:, i], i) for i in range(self.n_images)]
+        shapes, pure = zip(*cut, strict=True)
         exact = torch.as_tensor(np.concatenate([*shapes, U[:, self.n_images :]], axis=1))
         coarse = self._shrink(exact)
         plain = self._paint(exact)
         (outside, at), *inside = self._regions(plain, exact)
         # Where block means miss a border there is an error, and no texture.
         certain = (plain - self._paint(self._enlarge(coarse))).abs() < CERTAIN
-        regions = [(outside & certain, at), *inside]
+        known = outside & certain
+        if self.has_mask:
+            # Around a mask texture is that of tissues; what they are not made of is grit.
+            known &= torch.as_tensor(np.stack(pure, axis=1))
+        regions = [(known, at), *inside]
         columns = [coarse.flatten(1).numpy()]
         columns.append(self._fit_texture(images - plain.numpy(), regions, codes))
         self._fit_rows(np.concatenate(columns, axis=1).astype(float), codes, shrinkage)
@@ -269,21 +304,27 @@ class FieldStart(nn.Module):
             # Where small masks are all alike, just below is no mask at all.
             self.growth[c] = high
 
-    def _cut(self, images: np.ndarray, channel: int) -> np.ndarray:
-        """Signed distances (n_rows, TISSUES - 1, *edges) to the borders of tissues."""
+    def _cut(self, images: np.ndarray, channel: int) -> tuple[np.ndarray, np.ndarray]:
+        """Signed distances (n_rows, TISSUES - 1, *edges) to the borders of tissues.
+
+        And where voxels are pure: not beside a border, and of the tissue that they lie in.
+        """
         rough, smooth = (
             np.stack([gaussian_filter(image, width) for image in images])
             for width in (SMOOTHING / 2, SMOOTHING)
         )
         cuts = tissue_borders(rough, smooth)
-        between = np.digitize(smooth, cuts).ravel()
+        tissue = np.digitize(smooth, cuts)
+        between = tissue.ravel()
         n = np.bincount(between, minlength=len(cuts) + 1)
         tissues = np.bincount(between, smooth.ravel(), len(cuts) + 1) / np.maximum(n, 1)
         n_missing = TISSUES - len(tissues)
         tissues = np.pad(tissues, (0, n_missing), mode="edge")
         cuts = np.pad(cuts, (0, n_missing), constant_values=np.inf)
         self.tissues[channel] = torch.as_tensor(tissues)
-        return np.stack([signed_distance(smooth > cut) for cut in cuts], axis=1)
+        distances = np.stack([signed_distance(smooth > cut) for cut in cuts], axis=1)
+        beside = np.abs(distances).min(axis=1) * reach(self.edges) < 1
+        return distances, is_pure(images - tissues[tissue], tissue) & ~beside
 
     def _fit_rows(self, columns: np.ndarray, codes: np.ndarray, shrinkage: float) -> None:
         """Fit one Gaussian a class to what sums up a volume, as tables have it."""
@@ -301,6 +342,13 @@ class FieldStart(nn.Module):
         }
         for name, value in learned.items():
             getattr(self, name).copy_(torch.as_tensor(np.asarray(value)))
+        if self.has_mask:
+            self.rows.copy_(torch.as_tensor(latent[np.argsort(codes, kind="stable")]))
+            n = np.bincount(codes, minlength=len(self.location))
+            of_class = np.stack([n.cumsum() - n, n], axis=1)
+            # Of a small class there is too little to choose from.
+            of_class[n < MIN_CLASS_ROWS] = 0, len(codes)
+            self.rows_of.copy_(torch.as_tensor(of_class))
 
     def _fit_texture(
         self,
@@ -348,6 +396,16 @@ class FieldStart(nn.Module):
             self.own_spread[c] = torch.as_tensor(spread.clip(MIN_SPREAD))
         # One calcified tumour must not make all others spread.
         return (own / self.own_spread.numpy()[codes]).clip(-OUTLYING, OUTLYING)
+
+
+def is_pure(off: np.ndarray, tissue: np.ndarray) -> np.ndarray:
+    """Whether voxels are about as far off from their tissue as others in it."""
+    pure = np.empty(off.shape, dtype=bool)
+    for t in np.unique(tissue):
+        mine = tissue == t
+        far = np.abs(off[mine])
+        pure[mine] = far <= PURE * np.median(far)
+    return pure
 
 
 def tissue_borders(rough: np.ndarray, smooth: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Texture inside and outside masks, brought to the patch statistics of real volumes.
+"""Texture inside masks, brought to the patch statistics of real volumes.
 
 A random field has the spectrum and the histograms of real texture, and no more: its flat
 parts are not flat, its edges not sharp. So voxels are moved, a few steps downhill, until
@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from .._start import MIN_CLASS_ROWS
 from ..adversarial import single_thread
-from ._fields import MIN_VOXELS, SCORES, scores_of
+from ._fields import MIN_VOXELS, SCORES, histogram_of, scores_of
 
 LEVELS = torch.linspace(-3.5, 3.5, 57)
 """Normal scores of the quantiles that a distribution is kept by."""
@@ -65,15 +65,15 @@ KNOWN = 2**16
 
 
 class PatchTexture(nn.Module):
-    """Patch statistics of a region of real volumes, and drawn volumes brought to them.
+    """Patch statistics of real volumes, and drawn volumes brought to them.
 
-    Everything it has learned is in buffers; `fit` fills them. Volumes are in network units,
-    (n, n_channels, *edges), with a signed distance in the last channel if there are masks.
+    Of voxels inside the mask, or of all where there is none. Everything it has learned is
+    in buffers; `fit` fills them. Volumes are in network units, (n, n_channels, *edges).
 
     Parameters
     ----------
-    region : {"inside", "outside", "everywhere"}
-        Which voxels it knows and moves: those of the mask, all others, or all.
+    has_mask : bool
+        Whether the last channel is a signed distance, positive inside the mask.
     n_images : int
         Image channels; each is treated by itself.
     n_dims : int
@@ -89,10 +89,10 @@ class PatchTexture(nn.Module):
     deviation: Tensor
 
     def __init__(
-        self, *, region: str, n_images: int, n_dims: int, n_classes: int, n_rows: int
+        self, *, has_mask: bool, n_images: int, n_dims: int, n_classes: int, n_rows: int
     ) -> None:
         super().__init__()
-        self.region, self.slices = region, Slices(n_dims)
+        self.has_mask, self.slices = has_mask, Slices(n_dims)
         of_class, n_slices = (n_classes, n_images), self.slices.n_slices
         self.register_buffer("codes", torch.zeros(n_rows, dtype=torch.long))
         self.register_buffer("histogram", torch.zeros(*of_class, len(SCORES)))
@@ -107,12 +107,13 @@ class PatchTexture(nn.Module):
         masks, (n_classes, n_images) = self._where(U), self.weight.shape[:2]
         self.codes.copy_(torch.as_tensor(codes))
         for c, i in product(range(n_classes), range(n_images)):
-            known = U[codes == c, i][masks[codes == c]]
-            if len(known) < MIN_VOXELS:
-                known = U[:, i][masks] if masks.any() else np.zeros(1)
-            if len(known) > MANY:
-                known = np.random.RandomState(0).choice(known, MANY)
-            self.histogram[c, i] = torch.as_tensor(np.quantile(known, ndtr(SCORES)))
+            rows = codes == c
+            if masks[rows].sum() < MIN_VOXELS:
+                rows = np.ones(len(U), dtype=bool)
+            histogram = pooled_histogram(
+                [volume[i][mask] for volume, mask in zip(U[rows], masks[rows], strict=True)]
+            )
+            self.histogram[c, i] = torch.as_tensor(histogram)
         quantiles = torch.empty_like(self.deviation)
         generator = torch.Generator().manual_seed(0)
         for row, (volume, mask, c) in enumerate(zip(U, masks, codes, strict=True)):
@@ -134,7 +135,7 @@ class PatchTexture(nn.Module):
     def refine(
         self, U: np.ndarray, codes: np.ndarray, n_steps: int, rng: np.random.RandomState
     ) -> None:
-        """Move the voxels of the region of drawn volumes, in place."""
+        """Move the voxels of drawn volumes, in place."""
         # Whoever draws under no_grad or inference_mode gets the same volumes.
         with single_thread(), torch.inference_mode(False), torch.enable_grad():
             for volume, mask, c in zip(U, self._where(U), codes, strict=True):
@@ -148,10 +149,8 @@ class PatchTexture(nn.Module):
                     volume[i][mask] = np.interp(scores.numpy(), SCORES, histogram)
 
     def _where(self, U: np.ndarray) -> np.ndarray:
-        """Voxels of the region, (n, *edges)."""
-        if self.region == "everywhere":
-            return np.ones((len(U), *U.shape[2:]), dtype=bool)
-        return (U[:, -1] > 0) == (self.region == "inside")
+        """Voxels that it knows and moves, (n, *edges)."""
+        return U[:, -1] > 0 if self.has_mask else np.ones_like(U[:, 0], dtype=bool)
 
     def _draw_statistics(self, c: int, rng: np.random.RandomState) -> Tensor:
         """Quantiles that a volume should have, (n_images, n_slices, len(LEVELS)).
@@ -282,6 +281,19 @@ class Slices:
         extent = on_lines.amax(dim=2) - on_lines.amin(dim=2)
         extent = extent.masked_fill(known[:, self.lines].amin(dim=2) == 0, torch.inf)
         return torch.cat([centre + depth[:, None] * DEPTHS, linear, about, extent], dim=1)
+
+
+def pooled_histogram(volumes: list[np.ndarray]) -> np.ndarray:
+    """Values of several volumes at normal scores, (len(SCORES),).
+
+    Tails are no longer than normal ones or than those of a usual volume: what only some
+    have, bone say, has a place and a form there; a bit of it in each is grit.
+    """
+    known = np.concatenate(volumes)
+    if len(known) > MANY:
+        known = np.random.RandomState(0).choice(known, MANY)
+    ends = [(values.min(), values.max()) for values in volumes if len(values)]
+    return histogram_of(known, np.median(ends, axis=0) if ends else None)
 
 
 def quantiles_of(measured: Tensor) -> Tensor:

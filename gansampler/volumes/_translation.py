@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..adversarial import full_precision
-from ._networks import CONV, POOL, conv, folded, unfolded
+from ._dims import CONV, POOL
+from ._networks import conv, folded, unfolded
 
 RADIUS = 3
 """Voxels that a filter looks to each side."""
@@ -120,7 +121,7 @@ class Translator(nn.Module):
 
 
 def _conv(n_in: int, n_out: int, n_dims: int) -> nn.Module:
-    return CONV[n_dims - 1](n_in, n_out, 3, padding=1, padding_mode="replicate")
+    return CONV[n_dims](n_in, n_out, 3, padding=1, padding_mode="replicate")
 
 
 class _Block(nn.Module):
@@ -153,7 +154,7 @@ class PatchCritic(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         first, *others = self.layers
         # Pooled, not strided: a stride weighs voxels unequally, and generators take it up.
-        h = POOL[x.dim() - 3](functional.leaky_relu(first(x), 0.2), 2)
+        h = POOL[x.dim() - 2](functional.leaky_relu(first(x), 0.2), 2)
         for convolution in others:
             h = convolution(functional.leaky_relu(h, 0.2))
         return h.squeeze(1).float()

@@ -1,0 +1,126 @@
+"""Tissues around a mask, bent to go around another."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+
+from gansampler import VolumeGAN
+from gansampler.volumes._anatomy import deformed, moved, n_moves
+from gansampler.volumes._scaling import signed_distance
+
+EDGES = [(28, 24), (24, 20, 22)]
+
+
+def ball(edges, radius, off=0.0):
+    at = np.indices(edges) - np.reshape(edges, (-1, *[1] * len(edges))) / 2
+    at[0] -= off
+    return (at**2).sum(axis=0) < radius**2
+
+
+def as_shapes(*masks):
+    """Signed distances, (1, n_masks, *edges)."""
+    return torch.as_tensor(signed_distance(np.stack(masks)))[None]
+
+
+def overlap(a, b):
+    """Dice coefficient."""
+    return 2 * (a & b).sum() / (a.sum() + b.sum())
+
+
+@pytest.mark.parametrize("edges", EDGES, ids=str)
+def test_moved_by_whole_voxels_is_shifted(edges):
+    volume = torch.randn(2, 3, *edges)
+    move = torch.zeros(2, len(edges), *edges)
+    move[:, 1] = 2
+    found = moved(volume, move).movedim(3, -1)
+    expected = volume.movedim(3, -1)
+    assert_allclose(found[..., :-2], expected[..., 2:], atol=1e-4)
+    assert_allclose(found[..., -1], expected[..., -1], atol=1e-4)
+
+
+@pytest.mark.parametrize("edges", EDGES, ids=str)
+def test_nothing_is_moved_where_masks_agree_and_noise_is_none(edges):
+    shapes = as_shapes(ball(edges, 9), ball(edges, 5))
+    found = deformed(shapes, shapes[:, -1:], torch.zeros(1, n_moves(edges)))
+    assert_allclose(found, shapes, atol=1e-3)
+
+
+@pytest.mark.parametrize("edges", EDGES, ids=str)
+@pytest.mark.parametrize("radius, off", [(3.5, 0), (8, 0), (5, 3)])
+def test_the_mask_is_brought_to_the_other_and_what_lies_around_it_along(edges, radius, off):
+    """A shell around the mask stays a shell: it has its hole still."""
+    own, other = ball(edges, 5), ball(edges, radius, off)
+    shell = ball(edges, 7) & ~own
+    shapes, mask = as_shapes(shell, own), as_shapes(other)
+    found = deformed(shapes, mask, torch.zeros(1, n_moves(edges)))[0].numpy() > 0
+    assert overlap(found[1], other) > max(0.85, overlap(own, other))
+    assert overlap(found[0], other) < 0.25
+    grown = (mask[0, 0].numpy() > -0.3) & ~other
+    assert found[0][grown].mean() > 0.7
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_bends_what_is_far_and_breaks_nothing(seed):
+    edges = (32, 32, 32)
+    bone = ball(edges, 3, -9) & ~ball(edges, 1.5, -9)
+    shapes = as_shapes(bone, ball(edges, 5, 6))
+    noise = torch.randn(1, n_moves(edges), generator=torch.Generator().manual_seed(seed))
+    found = deformed(shapes, shapes[:, -1:], noise)[0].numpy() > 0
+    assert overlap(found[1], shapes[0, 1].numpy() > 0) > 0.85
+    assert 0.01 < 1 - overlap(found[0], bone) < 1
+    assert 0.4 < found[0].sum() / bone.sum() < 2.5
+
+
+def limbs(n, seed=0):
+    """Limbs in air with a bone that each has elsewhere, and a tumour: (n, 2, *edges)."""
+    rng = np.random.default_rng(seed)
+    edges = (24, 24, 24)
+    X = np.full((n, 2, *edges), -1000, dtype=np.float32)
+    height, width = np.indices(edges)[1:] - 11.5
+    for image, mask in X:
+        angle = rng.uniform(0, 2 * np.pi)
+        far = np.hypot(height - 6 * np.sin(angle), width - 6 * np.cos(angle))
+        limb = np.hypot(height, width) < rng.uniform(9.5, 11)
+        mask[:] = ball(edges, rng.uniform(2.5, 4))
+        image[limb] = 50
+        image[far < 2.5] = 700
+        image += rng.normal(0, 10, edges)
+    return X.round()
+
+
+def test_drawn_limbs_have_bones_as_real_ones_have():
+    X = limbs(16)
+    gan = VolumeGAN(max_iter=0, random_state=0).fit(X, np.zeros(16))
+    made, _ = gan.sample(16)
+
+    def of_bone(volumes):
+        return (volumes[:, 0] > 400).mean(axis=(1, 2, 3))
+
+    assert of_bone(made).mean() == pytest.approx(of_bone(X).mean(), rel=0.25)
+    assert of_bone(made).min() > 0.5 * of_bone(X).min()
+    # Each of them has its bone elsewhere.
+    places = (made[:, 0] > 400).mean(axis=1)
+    assert (places > 0.5).mean(axis=0).max() < 0.8
+    # Air is empty.
+    assert (made[:, 0, :, :2, :2] < -900).mean() > 0.99
+
+
+def test_tissues_are_those_of_the_class():
+    X = limbs(16)
+    X[8:, 0][X[8:, 0] > 400] = 50
+    gan = VolumeGAN(max_iter=0, random_state=0).fit(X, np.repeat([0, 1], 8))
+    made, labels = gan.sample(20, prior="uniform")
+    bone = (made[:, 0] > 400).mean(axis=(1, 2, 3))
+    assert bone[labels == 0].min() > 0.02 and bone[labels == 1].max() < 0.002
+
+
+def test_a_class_of_few_volumes_has_the_tissues_of_all():
+    X = limbs(14)
+    gan = VolumeGAN(max_iter=0, texture_steps=0, random_state=0)
+    with pytest.warns(UserWarning, match="fewer"):
+        gan.fit(X, np.repeat([0, 1], [13, 1]))
+    made, _ = gan.sample(y=np.ones(12))
+    places = (made[:, 0] > 400).mean(axis=1) > 0.5
+    assert (places[0] != places[1:]).any(axis=(1, 2)).all()
+    assert_array_equal(gan.start_.rows_of, [[0, 13], [0, 14]])
