@@ -6,7 +6,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from gansampler import VolumeGAN
-from gansampler.volumes._anatomy import deformed, moved, n_moves
+from gansampler.volumes._anatomy import move_between, moved, n_moves
 from gansampler.volumes._scaling import signed_distance
 
 EDGES = [(28, 24), (24, 20, 22)]
@@ -23,6 +23,11 @@ def as_shapes(*masks):
     return torch.as_tensor(signed_distance(np.stack(masks)))[None]
 
 
+def deformed(shapes, mask, noise):
+    """Shapes where their own mask, the last one, is about where another is."""
+    return moved(shapes, move_between(shapes[:, -1:], mask, noise, mask.shape[2:]))
+
+
 def overlap(a, b):
     """Dice coefficient."""
     return 2 * (a & b).sum() / (a.sum() + b.sum())
@@ -32,7 +37,7 @@ def overlap(a, b):
 def test_moved_by_whole_voxels_is_shifted(edges):
     volume = torch.randn(2, 3, *edges)
     move = torch.zeros(2, len(edges), *edges)
-    move[:, 1] = 2
+    move[:, 1] = 2 * 2 / edges[1]
     found = moved(volume, move).movedim(3, -1)
     expected = volume.movedim(3, -1)
     assert_allclose(found[..., :-2], expected[..., 2:], atol=1e-4)

@@ -30,8 +30,8 @@ LONGEST = 3.0
 """Steps in which the border of a mask is brought to the other, and their length, in
 voxels."""
 
-SMOOTHING = 5
-"""Voxels along an edge that a move is averaged over, after each step."""
+SMOOTHING = 3
+"""Points along an edge that a move is averaged over, after each step."""
 
 
 def n_moves(edges: tuple[int, ...]) -> int:
@@ -39,50 +39,57 @@ def n_moves(edges: tuple[int, ...]) -> int:
     return len(edges) * CONTROLS ** len(edges)
 
 
-def deformed(shapes: Tensor, mask: Tensor, noise: Tensor) -> Tensor:
-    """Shapes in another space, in which their own mask is where another is.
+def move_between(
+    own: Tensor, other: Tensor, noise: Tensor, edges: tuple[int, ...]
+) -> Tensor:
+    """From where to take each point of a volume, for its mask to be where another is.
 
     Parameters
     ----------
-    shapes : Tensor of shape (batch, n_shapes, *edges)
-        Signed distances, those to the border of their own mask last.
-    mask : Tensor of shape (batch, 1, *edges)
-        Signed distances to the border of the other.
+    own, other : Tensor of shape (batch, 1, *grid)
+        Signed distances to the borders of both masks, at points of any grid in the volume.
     noise : Tensor of shape (batch, n_moves(edges))
         Standard normal.
+    edges : tuple of int
+        Of the volume, in voxels.
 
     Returns
     -------
-    Tensor of shape (batch, n_shapes, *edges)
-        The last one is about `mask`, where the two are not too far apart.
+    Tensor of shape (batch, n_dims, *grid)
+        For `moved`.
     """
-    edges = mask.shape[2:]
-    n_dims, limit = len(edges), reach(edges)
-    per_edge = noise.new_tensor(edges).reshape(1, -1, *[1] * n_dims)
-    random = noise.reshape(-1, n_dims, *[CONTROLS] * n_dims) * BEND * per_edge
-    mode = INTERPOLATION[n_dims]
-    move = functional.interpolate(random, edges, mode=mode, align_corners=True)
-    own = shapes[:, -1:]
+    n_dims, grid = len(edges), own.shape[2:]
+    limit = reach(edges)
+    per_voxel = 2 / noise.new_tensor(edges).reshape(1, -1, *[1] * n_dims)
+    spacing = [edge / n for edge, n in zip(edges, grid, strict=True)]
     axes = tuple(range(2, 2 + n_dims))
-    slope = torch.cat(torch.gradient(own * limit, dim=axes), dim=1)
-    # Odd, so that edges stay as they are, and no longer than they.
-    window = tuple(min(SMOOTHING, edge - 1 + edge % 2) for edge in edges)
+    slope = torch.cat(torch.gradient(own * limit, spacing=spacing, dim=axes), dim=1)
+    random = 2 * BEND * noise.reshape(-1, n_dims, *[CONTROLS] * n_dims)
+    mode = INTERPOLATION[n_dims]
+    move = functional.interpolate(random, grid, mode=mode, align_corners=True)
+    # Odd, so that the grid stays as it is, and no longer than it.
+    window = tuple(min(SMOOTHING, n - 1 + n % 2) for n in grid)
     padding = tuple(width // 2 for width in window)
     for _ in range(STEPS):
-        missing = (mask - moved(own, move)) * limit
-        move = move + missing.clamp(-LONGEST, LONGEST) * moved(slope, move)
+        missing = ((other - moved(own, move)) * limit).clamp(-LONGEST, LONGEST)
+        move = move + missing * moved(slope, move) * per_voxel
         move = POOL[n_dims](move, window, 1, padding, count_include_pad=False)
-    return moved(shapes, move)
+    return move
 
 
 def moved(volumes: Tensor, move: Tensor) -> Tensor:
-    """Volumes at places so many voxels from each voxel; beyond the ends, as at them.
+    """Volumes as they are elsewhere: so far from each point, where an edge is 2 long.
 
-    Shape: volumes (batch, channel, *edges), move (batch, n_dims, *edges) -> volumes'
+    What lies beyond the ends is as at them.
+
+    Shape: volumes (batch, channel, *grid), move (batch, n_dims, *grid) -> volumes'
     """
-    axes = [torch.arange(edge, device=move.device) for edge in move.shape[2:]]
-    place = torch.stack(torch.meshgrid(*axes, indexing="ij")) + move
-    last = move.new_tensor([edge - 1 for edge in move.shape[2:]])
-    # In the order of x, y, z, from -1 to 1.
-    grid = (place.movedim(1, -1) * (2 / last) - 1).flip(-1)
-    return functional.grid_sample(volumes, grid, padding_mode="border", align_corners=True)
+    centres = [
+        (2 * torch.arange(n, device=move.device) + 1) / n - 1 for n in move.shape[2:]
+    ]
+    place = torch.stack(torch.meshgrid(*centres, indexing="ij")) + move
+    # In the order of x, y, z.
+    place = place.movedim(1, -1).flip(-1)
+    return functional.grid_sample(
+        volumes, place, padding_mode="border", align_corners=False
+    )

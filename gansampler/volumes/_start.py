@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .._start import MIN_CLASS_ROWS, fit_start
-from ._anatomy import deformed, n_moves
+from ._anatomy import move_between, moved, n_moves
 from ._dims import INTERPOLATION, POOL
 from ._fields import (
     BINS,
@@ -205,16 +205,17 @@ class FieldStart(nn.Module):
         return distances
 
     def _with_anatomy(
-        self, distances: Tensor, which: Tensor, moves: Tensor, y: Tensor
+        self, distances: Tensor, which: Tensor, noise: Tensor, y: Tensor
     ) -> Tensor:
         """Distances with tissues of one volume of the class, bent to go around the mask."""
         first, n = self.rows_of[y].unbind(dim=1)
         share = torch.special.ndtr(which[:, 0])
         row = (first + (share * n).floor().clamp(max=n - 1)).long()
         columns = self.mean + self.rows[row] @ self.components
-        shapes = self._enlarge(self._coarse(columns))
-        bent = deformed(shapes, distances[:, -1:], moves)
-        return torch.cat([bent[:, :-1], distances[:, -1:]], dim=1)
+        shapes, mask = self._coarse(columns), distances[:, -1:]
+        move = move_between(shapes[:, -1:], self._shrink(mask), noise, self.edges)
+        bent = moved(self._enlarge(shapes[:, :-1]), self._enlarge(move))
+        return torch.cat([bent, mask], dim=1)
 
     def _enlarge(self, coarse: Tensor) -> Tensor:
         size = [n * b for n, b in zip(coarse.shape[2:], self.block, strict=True)]
