@@ -60,10 +60,11 @@ def move_between(
     """
     n_dims, grid = len(edges), own.shape[2:]
     limit = reach(edges)
-    per_voxel = 2 / noise.new_tensor(edges).reshape(1, -1, *[1] * n_dims)
     spacing = [edge / n for edge, n in zip(edges, grid, strict=True)]
     axes = tuple(range(2, 2 + n_dims))
-    slope = torch.cat(torch.gradient(own * limit, spacing=spacing, dim=axes), dim=1)
+    slopes = torch.gradient(own * limit, spacing=spacing, dim=axes)
+    # In units of a move, not of a voxel.
+    slope = torch.cat([s * (2 / e) for s, e in zip(slopes, edges, strict=True)], dim=1)
     random = 2 * BEND * noise.reshape(-1, n_dims, *[CONTROLS] * n_dims)
     mode = INTERPOLATION[n_dims]
     move = functional.interpolate(random, grid, mode=mode, align_corners=True)
@@ -72,7 +73,7 @@ def move_between(
     padding = tuple(width // 2 for width in window)
     for _ in range(STEPS):
         missing = ((other - moved(own, move)) * limit).clamp(-LONGEST, LONGEST)
-        move = move + missing * moved(slope, move) * per_voxel
+        move = move + missing * moved(slope, move)
         move = POOL[n_dims](move, window, 1, padding, count_include_pad=False)
     return move
 
