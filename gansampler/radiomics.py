@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
-import threading
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from numbers import Integral
 from typing import Any
@@ -23,21 +19,14 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, check_memory
-from threadpoolctl import threadpool_limits
 from tqdm import tqdm
+
+from ._pyradiomics import Plan, extract, find_names, versions
 
 CLASSES = ("shape", "firstorder", "glcm", "gldm", "glrlm", "glszm", "ngtdm")
 
 MOST_NAMED = 20
 """Volumes that an error message names at most."""
-
-LOGGERS = ("radiomics", "pykwalify", "pykwalify.core")
-
-# Loggers and thread settings belong to the process, so threads take turns. They lose
-# little: pyradiomics holds the interpreter's lock most of the time.
-_LOCK = threading.RLock()
-
-Features = dict[str, float]
 
 
 class RadiomicsExtractor(TransformerMixin, BaseEstimator):
@@ -222,13 +211,13 @@ class RadiomicsExtractor(TransformerMixin, BaseEstimator):
         plans = self._plans_for(volumes.shape)
         faults = self._check_content(volumes, plans)
 
-        versions = _versions()
+        by = versions()
         keys: dict[tuple[int, int], str] = {}
-        jobs: dict[str, tuple[np.ndarray, _Plan]] = {}  # volumes that are alike come once
+        jobs: dict[str, tuple[np.ndarray, Plan]] = {}  # volumes that are alike come once
         for i, volume in enumerate(volumes):
             for p, plan in enumerate(plans):
                 if i not in faults:
-                    keys[i, p] = _key(volume, plan, versions)
+                    keys[i, p] = _key(volume, plan, by)
                     jobs.setdefault(keys[i, p], (volume, plan))
         measured = self._measure(jobs)
         for (i, _), key in keys.items():
@@ -266,7 +255,7 @@ class RadiomicsExtractor(TransformerMixin, BaseEstimator):
         tags.input_tags.two_d_array = False
         return tags
 
-    def _plans_for(self, shape: tuple[int, ...]) -> list[_Plan]:
+    def _plans_for(self, shape: tuple[int, ...]) -> list[Plan]:
         """Those of `fit`, if it was called, once they are known to suit."""
         if not hasattr(self, "_plans"):
             return self._make_plans(shape)
@@ -280,7 +269,7 @@ class RadiomicsExtractor(TransformerMixin, BaseEstimator):
             )
         return self._plans
 
-    def _make_plans(self, shape: tuple[int, ...]) -> list[_Plan]:
+    def _make_plans(self, shape: tuple[int, ...]) -> list[Plan]:
         """What to ask pyradiomics for, channel by channel."""
         n_channels, edges = shape[1], shape[2:]
         if n_channels < 2:
@@ -308,7 +297,7 @@ class RadiomicsExtractor(TransformerMixin, BaseEstimator):
                 "feature_classes may hold 'shape' for volumes and 'shape2D' for slices; "
                 f"got {list(features)} for edges {edges}."
             )
-        first = _Plan(
+        first = Plan(
             channel=channels[0],
             mask_channel=mask_channel,
             spacing=_check_spacing(self.spacing, len(edges)),
@@ -316,7 +305,7 @@ class RadiomicsExtractor(TransformerMixin, BaseEstimator):
             image_types=_by_name(self.image_types, "image_types", {}),
             feature_classes=features,
         )
-        first = replace(first, names=_find_names(first, edges))
+        first = replace(first, names=find_names(first, edges))
         if self.image_channel != "all":
             return [first]
         others = first
@@ -334,7 +323,7 @@ class RadiomicsExtractor(TransformerMixin, BaseEstimator):
             replace(plan, prefix=f"channel{plan.channel}_") for plan in plans if plan.names
         ]
 
-    def _check_content(self, volumes: np.ndarray, plans: list[_Plan]) -> dict[int, str]:
+    def _check_content(self, volumes: np.ndarray, plans: list[Plan]) -> dict[int, str]:
         """Index -> what is wrong with the mask, of volumes that cannot be measured."""
         minimum = plans[0].settings.get("minimumROIDimensions", 2)
         faults: dict[int, str] = {}
@@ -375,7 +364,7 @@ class RadiomicsExtractor(TransformerMixin, BaseEstimator):
             "of NaN for them."
         )
 
-    def _measure(self, jobs: dict[str, tuple[np.ndarray, _Plan]]) -> dict[str, Any]:
+    def _measure(self, jobs: dict[str, tuple[np.ndarray, Plan]]) -> dict[str, Any]:
         """Key -> features, or why pyradiomics refuses, measured or remembered."""
         memory = self.memory
         if isinstance(memory, os.PathLike):
@@ -384,13 +373,13 @@ class RadiomicsExtractor(TransformerMixin, BaseEstimator):
         # that they start to fill at the same time.
         remember = check_memory(memory).cache(_remember, ignore=["measure"])
         measured = {
-            key: remember(key, partial(_extract, *_arrays(*job), job[1]))
+            key: remember(key, partial(extract, *_arrays(*job), job[1]))
             for key, job in jobs.items()
             if remember.check_call_in_cache(key, None)
         }
         new = [key for key in jobs if key not in measured]
         results = joblib.Parallel(n_jobs=self.n_jobs, return_as="generator")(
-            joblib.delayed(_extract)(*_arrays(*jobs[key]), jobs[key][1]) for key in new
+            joblib.delayed(extract)(*_arrays(*jobs[key]), jobs[key][1]) for key in new
         )
         for key, result in zip(
             new,
@@ -402,25 +391,7 @@ class RadiomicsExtractor(TransformerMixin, BaseEstimator):
         return measured
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """What to ask pyradiomics for, in one image channel.
-
-    `names` are pyradiomics' own, `prefix` comes before them in the table, and `spacing`
-    has the order of the axes.
-    """
-
-    channel: int
-    mask_channel: int
-    spacing: tuple[float, ...]
-    settings: dict[str, Any]
-    image_types: dict[str, Any]
-    feature_classes: dict[str, Any]
-    names: Sequence[str] = ()
-    prefix: str = ""
-
-
-def _columns(plans: list[_Plan]) -> list[str]:
+def _columns(plans: list[Plan]) -> list[str]:
     return [plan.prefix + name for plan in plans for name in plan.names]
 
 
@@ -485,7 +456,7 @@ def _some(items: list[Any]) -> str:
     return ", ".join(str(item) for item in items[:MOST_NAMED]) + more
 
 
-def _arrays(volume: np.ndarray, plan: _Plan) -> tuple[np.ndarray, np.ndarray]:
+def _arrays(volume: np.ndarray, plan: Plan) -> tuple[np.ndarray, np.ndarray]:
     """Image, of a number type that SimpleITK knows, and mask of one volume."""
     image = volume[plan.channel]
     dtype = {"f2": "f4", "b1": "u1"}.get(image.dtype.str[1:], image.dtype.newbyteorder("="))
@@ -493,10 +464,10 @@ def _arrays(volume: np.ndarray, plan: _Plan) -> tuple[np.ndarray, np.ndarray]:
     return np.ascontiguousarray(image, dtype=dtype), mask
 
 
-def _key(volume: np.ndarray, plan: _Plan, versions: str) -> str:
+def _key(volume: np.ndarray, plan: Plan, by: str) -> str:
     """A hash of all that the features of a volume depend on."""
     parameters = [plan.settings, plan.image_types, plan.feature_classes, plan.spacing]
-    digest = hashlib.sha256(json.dumps([versions, parameters], sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps([by, parameters], sort_keys=True).encode())
     for array in _arrays(volume, plan):
         digest.update(f"{array.dtype.str} {array.shape}".encode())
         digest.update(array.ravel().data)
@@ -510,177 +481,3 @@ def _remember(key: str, measure: Callable[[], Any]) -> Any:
 
 def _same(result: Any) -> Any:
     return result
-
-
-def _pyradiomics() -> Any:
-    """The module of pyradiomics that extracts, loaded when it is first needed."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from radiomics import featureextractor
-    except ImportError as error:
-        raise ImportError(
-            "RadiomicsExtractor needs pyradiomics and SimpleITK. Install them with: "
-            'pip install "gansampler[radiomics]"'
-        ) from error
-    return featureextractor
-
-
-def _versions() -> str:
-    _pyradiomics()
-    import pywt
-    import radiomics
-    import SimpleITK
-
-    parts = [radiomics.__version__, SimpleITK.Version.VersionString(), pywt.__version__]
-    return " ".join(parts)
-
-
-class _Messages(logging.Handler):
-    """Keeps what is logged."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.texts: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.texts.append(record.getMessage())
-
-
-@contextmanager
-def _undisturbed() -> Iterator[list[str]]:
-    """Quiet and on one thread within, as it was after; gives what is logged within."""
-    featureextractor = _pyradiomics()
-    import SimpleITK
-
-    process = SimpleITK.ProcessObject
-    messages = _Messages()
-    loggers = [logging.getLogger(name) for name in LOGGERS]
-    with (
-        _LOCK,
-        warnings.catch_warnings(),
-        # Of 1 / 0 and its like pyradiomics makes something itself; and it takes whatever a
-        # feature raises for a failure, so what raises errors would change values.
-        np.errstate(all="ignore"),
-        threadpool_limits(1, user_api="blas"),
-    ):
-        warnings.simplefilter("ignore")
-        kept = [(lg, lg.handlers[:], lg.level, lg.propagate) for lg in loggers]
-        n_threads = process.GetGlobalDefaultNumberOfThreads()
-        is_shown = process.GetGlobalWarningDisplay()
-        # That of the geometry is set for the whole process, by pyradiomics' settings.
-        tolerance = featureextractor.geometryTolerance
-        coordinates = process.GetGlobalDefaultCoordinateTolerance()
-        direction = process.GetGlobalDefaultDirectionTolerance()
-        try:
-            for logger in loggers:
-                logger.handlers = [messages]
-                logger.setLevel(logging.WARNING)
-                logger.propagate = False
-            process.SetGlobalDefaultNumberOfThreads(1)
-            process.SetGlobalWarningDisplay(False)
-            yield messages.texts
-        finally:
-            for logger, handlers, level, propagate in kept:
-                logger.handlers = handlers
-                logger.setLevel(level)
-                logger.propagate = propagate
-            process.SetGlobalDefaultNumberOfThreads(n_threads)
-            process.SetGlobalWarningDisplay(is_shown)
-            featureextractor.geometryTolerance = tolerance
-            process.SetGlobalDefaultCoordinateTolerance(coordinates)
-            process.SetGlobalDefaultDirectionTolerance(direction)
-
-
-def _extract(image: np.ndarray, mask: np.ndarray, plan: _Plan) -> Features | str:
-    """Features of one volume by name, or why pyradiomics refuses to measure it."""
-    with _undisturbed():
-        try:
-            return _execute(image, mask, plan)
-        except ValueError as error:
-            return str(error)
-
-
-def _execute(image: np.ndarray, mask: np.ndarray, plan: _Plan) -> Features:
-    import SimpleITK
-
-    settings = {**plan.settings, "additionalInfo": False}
-    extractor = _pyradiomics().RadiomicsFeatureExtractor(**settings)
-    extractor.disableAllImageTypes()
-    extractor.enableImageTypes(**plan.image_types)
-    extractor.disableAllFeatures()
-    extractor.enableFeaturesByName(**plan.feature_classes)
-    pair = [SimpleITK.GetImageFromArray(array) for array in (image, mask)]
-    for item in pair:
-        item.SetSpacing(plan.spacing[::-1])
-    return {name: float(value) for name, value in extractor.execute(*pair).items()}
-
-
-def _find_names(plan: _Plan, edges: tuple[int, ...]) -> list[str]:
-    """Names of all features that volumes with such edges can have, in pyradiomics' order.
-
-    Made-up volumes are measured: a small one for the features of each class, and one filled
-    by its mask for what each filter makes.
-
-    Raises
-    ------
-    ValueError
-        If pyradiomics refuses the parameters, or a filter makes nothing of such volumes.
-    """
-    rng = np.random.RandomState(0)
-    with _undisturbed() as messages:
-        _check_parameters(plan)
-        small = rng.normal(100, 10, size=(4,) * len(edges))
-        small_plan = replace(plan, settings={}, image_types={"Original": {}})
-        names = list(_execute(small, np.ones(small.shape, dtype=np.uint8), small_plan))
-        shape_names = [name for name in names if name.startswith("original_shape")]
-        suffixes = [name.removeprefix("original") for name in names[len(shape_names) :]]
-
-        image = rng.normal(100, 10, size=edges).astype(np.float32)
-        mask = np.ones(edges, dtype=np.uint8)
-        settings = {**plan.settings, "minimumROIDimensions": 1}
-        for setting in ("minimumROISize", "resegmentRange"):
-            settings.pop(setting, None)
-        makes: list[str] = []
-        for image_type, custom in plan.image_types.items():
-            del messages[:]
-            probe = replace(
-                plan,
-                settings=settings,
-                image_types={image_type: custom},
-                feature_classes={"firstorder": ["Mean"]},
-            )
-            reason: Any = None
-            try:
-                found = list(_execute(image, mask, probe))
-            except Exception as error:
-                found, reason = [], error
-            n_wanted = 1
-            if image_type == "LoG":
-                n_wanted = len({**settings, **custom}.get("sigma") or [None])
-            if len(found) < n_wanted:
-                reason = reason or " ".join(messages) or "sigma is not set"
-                raise ValueError(
-                    f"pyradiomics cannot make images of type {image_type!r} from volumes "
-                    f"of shape {edges}: {reason}"
-                )
-            makes += [name.removesuffix("_firstorder_Mean") for name in found]
-    return shape_names + [make + suffix for make in makes for suffix in suffixes]
-
-
-def _check_parameters(plan: _Plan) -> None:
-    """Let pyradiomics check parameters by its schema: it ignores what it does not know."""
-    from pykwalify.errors import PyKwalifyException
-
-    parameters = {
-        "setting": plan.settings,
-        "imageType": plan.image_types,
-        "featureClass": plan.feature_classes,
-    }
-    try:
-        _pyradiomics().RadiomicsFeatureExtractor(parameters)
-    except (PyKwalifyException, TypeError, ValueError) as error:
-        raise ValueError(
-            "pyradiomics refuses settings, image_types or feature_classes: "
-            f"{getattr(error, 'msg', error)}"
-        ) from error

@@ -297,13 +297,13 @@ def unexpected(*args):
 def calls(monkeypatch):
     """Volumes measured, in this process."""
     seen = []
-    extract = gansampler.radiomics._extract
+    extract = gansampler.radiomics.extract
 
     def counted(image, mask, plan):
         seen.append(image.sum())
         return extract(image, mask, plan)
 
-    monkeypatch.setattr(gansampler.radiomics, "_extract", counted)
+    monkeypatch.setattr(gansampler.radiomics, "extract", counted)
     return seen
 
 
@@ -344,14 +344,14 @@ def test_what_workers_measured_is_kept(tmp_path, monkeypatch):
     X = make_volumes(4)
     extractor = RadiomicsExtractor(memory=tmp_path, n_jobs=2)
     table = extractor.fit_transform(X)
-    monkeypatch.setattr(gansampler.radiomics, "_extract", unexpected)
+    monkeypatch.setattr(gansampler.radiomics, "extract", unexpected)
     assert_frame_equal(extractor.set_params(n_jobs=1).transform(X), table, check_exact=True)
 
 
 def test_an_interrupted_call_goes_on(tmp_path, monkeypatch, calls):
     X = make_volumes(4)
     extractor = RadiomicsExtractor(memory=tmp_path).fit(X)
-    counted = gansampler.radiomics._extract
+    counted = gansampler.radiomics.extract
 
     def interrupted(image, mask, plan):
         if len(calls) == 2:
@@ -359,7 +359,7 @@ def test_an_interrupted_call_goes_on(tmp_path, monkeypatch, calls):
         return counted(image, mask, plan)
 
     with monkeypatch.context() as patch:
-        patch.setattr(gansampler.radiomics, "_extract", interrupted)
+        patch.setattr(gansampler.radiomics, "extract", interrupted)
         with pytest.raises(KeyboardInterrupt):
             extractor.transform(X)
     extractor.transform(X)
@@ -513,7 +513,7 @@ def test_progress_bar(capsys):
 
 @pytest.fixture
 def nothing_measured(monkeypatch):
-    monkeypatch.setattr(gansampler.radiomics, "_extract", unexpected)
+    monkeypatch.setattr(gansampler.radiomics, "extract", unexpected)
 
 
 @pytest.mark.usefixtures("nothing_measured")
