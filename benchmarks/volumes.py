@@ -1,11 +1,11 @@
-"""Are volumes drawn by VolumeGAN like real ones? On phantoms, and on real CT and T1.
+"""Are volumes drawn by VolumeGAN like real ones? On phantoms, and on real CT, T1 and PET.
 
     python benchmarks/volumes.py phantoms
     python benchmarks/volumes.py rare
     python benchmarks/volumes.py sarcomas FOLDER
 
-FOLDER holds `ct.npz`, `t1.npz` and `patients.csv` of the soft-tissue sarcomas. Tables and
-pictures are written to results/volumes/.
+FOLDER holds `ct.npz`, `t1.npz`, `pet.npz` and `patients.csv` of the soft-tissue sarcomas.
+Tables and pictures are written to results/volumes/.
 """
 
 from __future__ import annotations
@@ -205,11 +205,16 @@ def interval(values: pd.Series) -> str:
 
 
 def sarcomas(folder: Path, max_iter: int, seed: int = 0) -> None:
-    """Real CT and T1 cubes around soft-tissue sarcomas, by size of the tumour."""
+    """Real cubes around soft-tissue sarcomas, by size of the tumour."""
     y = pd.read_csv(folder / "patients.csv")["large"].map({0: "small", 1: "large"})
     found = {}
-    settings = {"ct": ((-1000, 1000), (-200, 300)), "t1": (None, (0, 1500))}
-    for modality, (window, limits) in settings.items():
+    # Window, what is shown of it, and bins of texture: HU, arbitrary units, SUV.
+    settings: dict[str, tuple] = {
+        "ct": ((-1000, 1000), (-200, 300), 25),
+        "t1": (None, (0, 1500), 25),
+        "pet": (None, (0, 6), 0.25),
+    }
+    for modality, (window, limits, width) in settings.items():
         data = np.load(folder / f"{modality}.npz")
         X = np.stack([data["images"], data["masks"]], axis=1).astype(np.float32)
         begin = time.perf_counter()
@@ -219,7 +224,7 @@ def sarcomas(folder: Path, max_iter: int, seed: int = 0) -> None:
         seconds = time.perf_counter() - begin
         made, y_made = gan.sample(40, prior="uniform")
         extract = (
-            RadiomicsExtractor(spacing=(3, 3, 3), settings={"binWidth": 25})
+            RadiomicsExtractor(spacing=(3, 3, 3), settings={"binWidth": width})
             .fit(X)
             .transform
         )
@@ -315,7 +320,9 @@ def main() -> None:
     warnings.simplefilter("ignore", GansamplerWarning)
     if args.part == "sarcomas":
         if args.folder is None:
-            parser.error("sarcomas needs the folder of ct.npz, t1.npz and patients.csv")
+            parser.error(
+                "sarcomas needs the folder of ct.npz, t1.npz, pet.npz and patients.csv"
+            )
         sarcomas(args.folder, args.max_iter)
     elif args.part == "rare":
         rare(args.max_iter)
