@@ -103,14 +103,19 @@ def test_what_is_right_is_left_as_it_is(texture):
         assert_allclose(inside(made, measure)[0], inside(real, measure)[0], rtol=0.12)
 
 
-def test_large_regions_are_moved_too_in_more_steps():
-    # a step looks at an eighth of their voxels
+def test_large_regions_come_about_as_near_as_small_ones():
+    """A step looks at an eighth of their voxels: there are more of them."""
     rng = np.random.default_rng(0)
-    drawn = np.ones((1, 2, 40, 40, 40), dtype=np.float32)
-    drawn[:, 0] = 0.2 * rng.normal(size=(40, 40, 40))
-    texture = fitted(volumes(20, smooth, 0))
-    found = [roughness(refined(texture, drawn, n_steps=n)) for n in (30, 120)]
-    assert roughness(drawn) > found[0] + 0.25 > found[1] + 0.5
+    large = np.ones((1, 2, 40, 40, 40), dtype=np.float32)
+    large[:, 0] = 0.2 * rng.normal(size=(40, 40, 40))
+    real, small = volumes(20, smooth, 0), volumes(10, white, 1)
+    texture = fitted(real)
+    off = [
+        roughness(refined(texture, U, n_steps=30)) - roughness(real) for U in (large, small)
+    ]
+    before = roughness(large) - roughness(real)
+    assert off[1] < 0.15 * before
+    assert off[0] < 0.25 * before
 
 
 @pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode])

@@ -55,7 +55,10 @@ MOMENTUM = 0.8
 """Share of the last direction in the next."""
 
 AT_ONCE = 4000
-"""Voxels that a step looks at, at random; in large volumes, an eighth of them."""
+"""Voxels that a step looks at, at random; in large regions, an eighth of them."""
+
+MOST_ROUNDS = 4
+"""How many times the steps asked for are taken where a step looks at a part, at most."""
 
 MANY = 2**20
 """Voxels that a histogram is made of, at most."""
@@ -176,7 +179,9 @@ class PatchTexture(nn.Module):
         generator: torch.Generator,
     ) -> None:
         """Move scores, in place, to where their slices have the quantiles wanted."""
-        n_at_once = max(AT_ONCE, len(scores) // 8)
+        n_at_once = min(len(scores), max(AT_ONCE, len(scores) // 8))
+        # Where a step looks at a part of the voxels, more of them.
+        n_steps *= min(MOST_ROUNDS, -(-len(scores) // max(n_at_once, 1)))
         velocity = torch.zeros_like(scores)
         for step in range(n_steps):
             moved = scores.detach().requires_grad_()
