@@ -14,6 +14,7 @@ from gansampler.volumes._texture import (
     PatchTexture,
     Slices,
     Voxels,
+    pooled_histogram,
     quantiles_of,
     squared_distances,
 )
@@ -217,6 +218,21 @@ def test_neighbours_are_those_beside_a_voxel(edges):
 
 def test_the_end_of_a_volume_is_no_border():
     assert set(Voxels.of(np.ones((3, 4), dtype=bool)).depth.tolist()) == {5}
+
+
+def test_what_one_volume_has_is_not_in_the_tails_of_all_and_what_all_have_is():
+    rng = np.random.default_rng(0)
+    volumes = [rng.normal(0, 1, 5000) for _ in range(9)]
+    plain = pooled_histogram(volumes)
+    assert_allclose(plain[[0, 128, -1]], [-4, 0, 4], atol=0.6)
+    few = rng.choice(5000, 20)
+    one = [np.array(values) for values in volumes]
+    one[3][few] = 50
+    assert_allclose(pooled_histogram(one), plain, atol=0.1)
+    for values in one:
+        values[few] = 50
+    assert pooled_histogram(one)[-1] == pytest.approx(50, rel=0.01)
+    assert_array_equal(pooled_histogram([np.zeros(0)]), 0)
 
 
 def test_distance_is_zero_only_where_ranks_are_met():

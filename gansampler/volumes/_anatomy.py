@@ -12,12 +12,13 @@ References
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 from torch.nn import functional
 
 from ._dims import INTERPOLATION, POOL
-from ._scaling import reach
 
 CONTROLS = 4
 """Points along an edge that are moved at random; what lies between follows."""
@@ -26,45 +27,57 @@ BEND = 0.1
 """Standard deviation of their moves, as a share of the edge."""
 
 STEPS = 4
-LONGEST = 3.0
-"""Steps in which the border of a mask is brought to the other, and their length, in
-voxels."""
+"""Steps in which the border of a mask is brought to the other."""
 
 SMOOTHING = 3
 """Points along an edge that a move is averaged over, after each step."""
 
 
-def n_moves(edges: tuple[int, ...]) -> int:
+def without_lesion(images: np.ndarray, distances: np.ndarray, margin: float) -> np.ndarray:
+    """Images, (n, *edges), where each voxel of the lesion is as the nearest one around it.
+
+    A lesion and a margin of it: where signed distances to its border are above -margin.
+    """
+    bare = images.copy()
+    for image, lesion in zip(bare, distances > -margin, strict=True):
+        if lesion.any() and not lesion.all():
+            nearest = distance_transform_edt(
+                lesion, return_distances=False, return_indices=True
+            )
+            image[lesion] = image[tuple(axis[lesion] for axis in nearest)]
+    return bare
+
+
+def n_moves(n_dims: int) -> int:
     """Numbers that a random field of moves is made of."""
-    return len(edges) * CONTROLS ** len(edges)
+    return int(n_dims * CONTROLS**n_dims)
 
 
 def move_between(
-    own: Tensor, other: Tensor, noise: Tensor, edges: tuple[int, ...]
+    own: Tensor, other: Tensor, noise: Tensor, block: tuple[int, ...]
 ) -> Tensor:
     """From where to take each point of a volume, for its mask to be where another is.
 
     Parameters
     ----------
     own, other : Tensor of shape (batch, 1, *grid)
-        Signed distances to the borders of both masks, at points of any grid in the volume.
-    noise : Tensor of shape (batch, n_moves(edges))
+        Signed distances, in voxels, to the borders of both masks, at points of a grid.
+    noise : Tensor of shape (batch, n_moves(n_dims))
         Standard normal.
-    edges : tuple of int
-        Of the volume, in voxels.
+    block : tuple of int
+        Voxels from each point to the next, along each axis.
 
     Returns
     -------
     Tensor of shape (batch, n_dims, *grid)
         For `moved`.
     """
-    n_dims, grid = len(edges), own.shape[2:]
-    limit = reach(edges)
-    spacing = [edge / n for edge, n in zip(edges, grid, strict=True)]
+    n_dims, grid = len(block), own.shape[2:]
     axes = tuple(range(2, 2 + n_dims))
-    slopes = torch.gradient(own * limit, spacing=spacing, dim=axes)
+    slopes = torch.gradient(own, spacing=[float(b) for b in block], dim=axes)
     # In units of a move, not of a voxel.
-    slope = torch.cat([s * (2 / e) for s, e in zip(slopes, edges, strict=True)], dim=1)
+    per_voxel = [2 / (n * b) for n, b in zip(grid, block, strict=True)]
+    slope = torch.cat([s * p for s, p in zip(slopes, per_voxel, strict=True)], dim=1)
     random = 2 * BEND * noise.reshape(-1, n_dims, *[CONTROLS] * n_dims)
     mode = INTERPOLATION[n_dims]
     move = functional.interpolate(random, grid, mode=mode, align_corners=True)
@@ -72,8 +85,7 @@ def move_between(
     window = tuple(min(SMOOTHING, n - 1 + n % 2) for n in grid)
     padding = tuple(width // 2 for width in window)
     for _ in range(STEPS):
-        missing = ((other - moved(own, move)) * limit).clamp(-LONGEST, LONGEST)
-        move = move + missing * moved(slope, move)
+        move = move + (other - moved(own, move)) * moved(slope, move)
         move = POOL[n_dims](move, window, 1, padding, count_include_pad=False)
     return move
 

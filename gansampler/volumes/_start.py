@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .._start import MIN_CLASS_ROWS, fit_start
-from ._anatomy import move_between, moved, n_moves
+from ._anatomy import move_between, moved, n_moves, without_lesion
 from ._dims import INTERPOLATION, POOL
 from ._fields import (
     BINS,
@@ -51,8 +51,9 @@ CALIBRATION_VOXELS = 2**24
 CERTAIN = 0.05
 """Largest error of a painted image, in network units, where texture is learned."""
 
-PURE = 4.0
-"""Medians of the distance to its tissue beyond which a voxel is of something else."""
+PURE = 6.0
+"""Medians of the distance from its tissue, in its volume, beyond which a voxel is of
+something else."""
 
 COHERENT = 0.8
 """Least agreement of a tissue's shape with itself when images are smoothed more."""
@@ -137,16 +138,19 @@ class FieldStart(nn.Module):
         self.n_latent = k
         self.n_noises = [k, n_images * int(np.prod(edges))]
         if has_mask:
-            self.n_noises += [1, n_moves(edges)]
+            # Whose tissues lie around the mask, and how they are bent.
+            self.n_noises += [1, n_moves(len(edges))]
         self.n_noise = sum(self.n_noises)
 
     def forward(self, noise: Tensor, y: Tensor) -> Tensor:
         latent, white, *around = noise.split(self.n_noises, dim=1)
         coarse, offset, strength, power = self._draw_coarse(latent, y)
-        distances = self._shapes(coarse, y)
         if self.has_mask:
             which, moves = around
-            distances = self._with_anatomy(distances, which, moves, y)
+            mask = self._grown(coarse[:, -1:], y)
+            distances = torch.cat([self._anatomy(mask, which, moves, y), mask], dim=1)
+        else:
+            distances = self._enlarge(coarse)
         images = self._paint(distances)
         white = white.reshape(images.shape)
         spectrum = torch.fft.rfftn(white, dim=self._axes)
@@ -195,32 +199,31 @@ class FieldStart(nn.Module):
     def _coarse(self, columns: Tensor) -> Tensor:
         return columns[:, : self._n_coarse].reshape(-1, *self.coarse_shape)
 
-    def _shapes(self, coarse: Tensor, y: Tensor) -> Tensor:
-        """Distances at every voxel, those to the border of the mask last."""
-        distances = self._enlarge(coarse)
-        if self.has_mask:
-            growth = self.growth[y].reshape(-1, 1, *[1] * len(self.edges))
-            grown = (distances[:, -1:] + growth).clamp(-1, 1)
-            distances = torch.cat([distances[:, :-1], grown], dim=1)
-        return distances
+    def _grown(self, coarse: Tensor, y: Tensor) -> Tensor:
+        """Distances to the border of a mask of the usual size in its class."""
+        growth = self.growth[y].reshape(-1, 1, *[1] * len(self.edges))
+        return (self._enlarge(coarse) + growth).clamp(-1, 1)
 
-    def _with_anatomy(
-        self, distances: Tensor, which: Tensor, noise: Tensor, y: Tensor
-    ) -> Tensor:
-        """Distances with tissues of one volume of the class, bent to go around the mask."""
+    def _anatomy(self, mask: Tensor, which: Tensor, moves: Tensor, y: Tensor) -> Tensor:
+        """Distances to tissues of one volume of the class, bent to go around the mask."""
         first, n = self.rows_of[y].unbind(dim=1)
         share = torch.special.ndtr(which[:, 0])
         row = (first + (share * n).floor().clamp(max=n - 1)).long()
-        columns = self.mean + self.rows[row] @ self.components
-        shapes, mask = self._coarse(columns), distances[:, -1:]
-        move = move_between(shapes[:, -1:], self._shrink(mask), noise, self.edges)
-        bent = moved(self._enlarge(shapes[:, :-1]), self._enlarge(move))
-        return torch.cat([bent, mask], dim=1)
+        shapes = self._coarse(self.mean + self.rows[row] @ self.components)
+        limit = reach(self.edges)
+        own, other = shapes[:, -1:] * limit, self._shrink(mask) * limit
+        move = move_between(own, other, moves, self.block)
+        return self._cropped(moved(self._blown_up(shapes[:, :-1]), self._blown_up(move)))
 
     def _enlarge(self, coarse: Tensor) -> Tensor:
+        return self._cropped(self._blown_up(coarse))
+
+    def _blown_up(self, coarse: Tensor) -> Tensor:
+        """At every voxel of all blocks, which may end beyond the volume."""
         size = [n * b for n, b in zip(coarse.shape[2:], self.block, strict=True)]
-        mode = INTERPOLATION[len(size)]
-        volume = functional.interpolate(coarse, size=size, mode=mode)
+        return functional.interpolate(coarse, size=size, mode=INTERPOLATION[len(size)])
+
+    def _cropped(self, volume: Tensor) -> Tensor:
         whole = [slice(None)] * 2 + [slice(edge) for edge in self.edges]
         return volume[tuple(whole)]
 
@@ -265,7 +268,13 @@ class FieldStart(nn.Module):
     def fit(self, U: np.ndarray, codes: np.ndarray, shrinkage: float) -> FieldStart:
         """Learn from volumes in network units, (n_rows, n_channels, *edges)."""
         images = U[:, : self.n_images]
-        cut = [self._cut(images[:, i], i) for i in range(self.n_images)]
+        bare, margin = images, 1 / reach(self.edges)
+        if self.has_mask:
+            # What lies around a lesion has none in it, wherever it is moved to.
+            bare = np.stack(
+                [without_lesion(x, U[:, -1], margin) for x in images.swapaxes(0, 1)], 1
+            )
+        cut = [self._cut(bare[:, i], i) for i in range(self.n_images)]
         shapes, pure = zip(*cut, strict=True)
         exact = torch.as_tensor(np.concatenate([*shapes, U[:, self.n_images :]], axis=1))
         coarse = self._shrink(exact)
@@ -276,7 +285,7 @@ class FieldStart(nn.Module):
         known = outside & certain
         if self.has_mask:
             # Around a mask texture is that of tissues; what they are not made of is grit.
-            known &= torch.as_tensor(np.stack(pure, axis=1))
+            known &= torch.as_tensor(np.stack(pure, axis=1)) & (exact[:, -1:] < -margin)
         regions = [(known, at), *inside]
         columns = [coarse.flatten(1).numpy()]
         columns.append(self._fit_texture(images - plain.numpy(), regions, codes))
@@ -308,7 +317,8 @@ class FieldStart(nn.Module):
     def _cut(self, images: np.ndarray, channel: int) -> tuple[np.ndarray, np.ndarray]:
         """Signed distances (n_rows, TISSUES - 1, *edges) to the borders of tissues.
 
-        And where voxels are pure: not beside a border, and of the tissue that they lie in.
+        And where voxels are pure, (n_rows, *edges): not beside a border, and of the tissue
+        that they lie in.
         """
         rough, smooth = (
             np.stack([gaussian_filter(image, width) for image in images])
@@ -325,7 +335,9 @@ class FieldStart(nn.Module):
         self.tissues[channel] = torch.as_tensor(tissues)
         distances = np.stack([signed_distance(smooth > cut) for cut in cuts], axis=1)
         beside = np.abs(distances).min(axis=1) * reach(self.edges) < 1
-        return distances, is_pure(images - tissues[tissue], tissue) & ~beside
+        off = images - tissues[tissue]
+        pure = [is_pure(*one) for one in zip(off, tissue, strict=True)]
+        return distances, np.array(pure) & ~beside
 
     def _fit_rows(self, columns: np.ndarray, codes: np.ndarray, shrinkage: float) -> None:
         """Fit one Gaussian a class to what sums up a volume, as tables have it."""
@@ -346,9 +358,9 @@ class FieldStart(nn.Module):
         if self.has_mask:
             self.rows.copy_(torch.as_tensor(latent[np.argsort(codes, kind="stable")]))
             n = np.bincount(codes, minlength=len(self.location))
+            # The first of each class, and how many there are.
             of_class = np.stack([n.cumsum() - n, n], axis=1)
-            # Of a small class there is too little to choose from.
-            of_class[n < MIN_CLASS_ROWS] = 0, len(codes)
+            of_class[n == 0] = 0, len(codes)
             self.rows_of.copy_(torch.as_tensor(of_class))
 
     def _fit_texture(
@@ -400,12 +412,13 @@ class FieldStart(nn.Module):
 
 
 def is_pure(off: np.ndarray, tissue: np.ndarray) -> np.ndarray:
-    """Whether voxels are about as far off from their tissue as others in it."""
-    pure = np.empty(off.shape, dtype=bool)
-    for t in np.unique(tissue):
+    """Whether voxels of a volume are about as far off from their tissue as others in it."""
+    pure = np.zeros(off.shape, dtype=bool)
+    for t in range(TISSUES):
         mine = tissue == t
-        far = np.abs(off[mine])
-        pure[mine] = far <= PURE * np.median(far)
+        if mine.any():
+            far = np.abs(off[mine])
+            pure[mine] = far <= PURE * np.median(far)
     return pure
 
 
