@@ -143,7 +143,7 @@ def in_capsules(n, edges=(24, 24, 24), off=0.1, seed=0):
 
 @pytest.mark.parametrize("edges", [(24, 24, 24), (25, 23, 27), (32, 30)], ids=str)
 def test_what_lies_around_real_masks_lies_around_drawn_ones(edges):
-    X = in_capsules(20, edges, off=0.05)
+    X = in_capsules(20, edges, off=0.1)
     gan = VolumeGAN(max_iter=0, random_state=0).fit(X, np.zeros(20))
     made, _ = gan.sample(20)
 
@@ -153,7 +153,7 @@ def test_what_lies_around_real_masks_lies_around_drawn_ones(edges):
         near, bright = (far > 0) & (far < 3), (volumes[:, 0] > 300) & (far > 0)
         return (near & bright).sum() / bright.sum(), (near & bright).sum() / near.sum()
 
-    assert_allclose(of_capsule(made), of_capsule(X), atol=0.2)
+    assert_allclose(of_capsule(made), of_capsule(X), atol=0.12)
 
 
 @pytest.mark.parametrize("edges", [(24, 24, 24), (40, 40)], ids=str)
@@ -175,6 +175,18 @@ def test_a_lesion_is_replaced_by_what_is_nearest():
     everywhere = np.ones_like(distances)
     assert_array_equal(without_lesion(image, everywhere, 0.5), image)
     assert_array_equal(image, [[1, 2, 9, 9, 3, 4]])
+
+
+def test_what_is_finer_than_tissues_is_not_strewn_among_them():
+    """Two voxels in a hundred are of something else; the others have noise of 5."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(50, 5, (20, 2, 16, 16, 16)).astype(np.float32)
+    X[:, 1] = ball((16, 16, 16), 4)
+    X[:, 0][rng.uniform(size=X[:, 0].shape) < 0.02] = 300
+    gan = VolumeGAN(max_iter=0, random_state=0).fit(X.round(), np.zeros(20))
+    outside = gan.sample(10)[0][:, 0, :3]
+    assert (outside > 100).mean() < 0.001
+    assert outside.std() == pytest.approx(5, rel=0.2)
 
 
 def test_noise_around_is_that_of_the_class_and_of_the_patient():
