@@ -64,14 +64,14 @@ class VolumeGAN(ConditionalGenerator):
     """Conditional Wasserstein GAN for 3D images and their masks.
 
     Step 0 draws, for each class, the mask from a Gaussian on its signed distance, bends the
-    tissues of a real volume until they go around it, and fills both with random fields that
-    have the power spectrum and the histogram of the class; without a mask, the shapes of
-    tissues are drawn from that Gaussian too. Generator and critic then play on whole
-    volumes: a residual network, from coarse to fine, corrects what the start draws, and the
-    critic scores image and mask together, by projection on the class. Which step is kept,
-    the start included, is chosen on held-out volumes by the energy score of radiomic
-    features. At last, voxels inside the mask are moved until patches are distributed as in
-    real volumes of the class.
+    tissues of a real volume of the class until they go around it, and fills both with
+    random fields that have the power spectrum and the histogram of the class; without a
+    mask, the shapes of tissues are drawn from that Gaussian too. Generator and critic then
+    play on whole volumes: a residual network, from coarse to fine, corrects what the start
+    draws, and the critic scores image and mask together, by projection on the class. Which
+    step is kept, the start included, is chosen on held-out volumes by the energy score of
+    radiomic features. At last, voxels inside the mask are moved until patches are
+    distributed as in real volumes of the class.
 
     Works for 2D slices, of shape (n, channel, height, width), as well.
 
@@ -91,8 +91,8 @@ class VolumeGAN(ConditionalGenerator):
         Weight of the pooled covariance of shapes in that of a class, in [0, 1].
     texture_steps : int, default=30
         Steps in which the voxels of a drawn volume, inside the mask if there is one, are
-        moved to where patches look as in real ones; 0 leaves them. Regions of more than
-        4,000 voxels take up to four times as many.
+        moved to where patches look as in real ones; 0 leaves them, and learns nothing
+        for later. Regions of more than 4,000 voxels take up to four times as many.
     channels : int, default=16
         Channels of both networks at the finest level.
     flips : tuple of int, default=(-1,)

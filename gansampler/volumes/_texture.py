@@ -1,4 +1,4 @@
-"""Texture inside masks, brought to the patch statistics of real volumes.
+"""Texture of lesions, or of all, brought to the patch statistics of real volumes.
 
 A random field has the spectrum and the histograms of real texture, and no more: its flat
 parts are not flat, its edges not sharp. So voxels are moved, a few steps downhill, until
