@@ -426,7 +426,8 @@ class VolumeGAN(ConditionalGenerator):
     def score_samples(self, X: ArrayLike, y: ArrayLike) -> np.ndarray:
         """Scores of the critic: higher where it takes a volume for a real one of its class.
 
-        Comparable between volumes of one fit only.
+        Comparable between volumes of one fit only. Of a short game the critic has learned
+        little: it need not prefer real volumes even to noise.
 
         Parameters
         ----------
