@@ -7,7 +7,14 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.ndimage import gaussian_filter
 
-from gansampler.adversarial import full_precision
+from gansampler.adversarial import (
+    OBJECTIVES,
+    Plan,
+    SynthesisGame,
+    balanced_batches,
+    full_precision,
+    train,
+)
 from gansampler.datasets import make_liver_phantoms
 from gansampler.volumes._augmentation import Moves, rotations
 from gansampler.volumes._features import volume_features
@@ -464,6 +471,24 @@ def test_players_see_the_class_of_each_volume_and_no_other(seed):
             gap = (network(y) - network(swapped)).abs().reshape(6, -1).amax(1)
             assert (gap[::2] > 1e-4).all()
             assert (gap[1::2] < 1e-4).all()
+
+
+@over_seeds
+def test_the_critic_learns_to_prefer_real_volumes_to_what_is_drawn(phantoms, seed):
+    """From a start that was fitted on noise, which a critic can tell from phantoms."""
+    X, codes = phantoms
+    noise = X.copy()
+    low, high = X[:, 0].min(), X[:, 0].max()
+    noise[:, 0] = np.random.default_rng(seed).uniform(low, high, X[:, 0].shape).round()
+    torch.manual_seed(seed)
+    scaler, generator, critic = make_networks(noise, codes)
+    U, y = torch.as_tensor(scaler.transform(X)), torch.as_tensor(codes)
+    game = SynthesisGame(generator, critic, OBJECTIVES["wasserstein-gp"])
+    plan = Plan(max_iter=20, n_critic=5, learning_rate=0.0002)
+    train(game, balanced_batches(U, y, 8), plan)
+    with torch.no_grad():
+        drawn = generator(generator.noise(len(y)), y)
+        assert (critic(U, y) > critic(drawn, y)).float().mean() > 0.9
 
 
 def test_the_start_is_not_trained():
