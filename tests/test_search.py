@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import joblib
@@ -145,14 +146,29 @@ def test_a_killed_worker_ends_the_search(tmp_path):
     assert "TerminatedWorkerError" in done.stderr
 
 
-def test_on_a_dask_cluster(tmp_path):
-    dask = pytest.importorskip("dask.distributed")
+@contextmanager
+def dask():
+    distributed = pytest.importorskip("dask.distributed")
+    cluster = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with distributed.Client(**cluster), joblib.parallel_config("dask"):
+        yield
+
+
+@contextmanager
+def ray():
+    ray = pytest.importorskip("ray", reason="ray is tried by hand: it is large")
+    pytest.importorskip("ray.util.joblib").register_ray()
+    with ray.init(num_cpus=2, include_dashboard=False), joblib.parallel_config("ray"):
+        yield
+
+
+@pytest.mark.parametrize("cluster", [dask, ray])
+def test_on_a_cluster(cluster, tmp_path):
     X, y = table()
     grid = {"gan__n_critic": [1, 2], "clf__C": [0.1, 1.0]}
     alone = GridSearchCV(pipeline(max_iter=4), grid, cv=2).fit(X, y)
     model = pipeline(max_iter=4, memory=tmp_path)
-    cluster = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
-    with dask.Client(**cluster), joblib.parallel_config("dask"):
+    with cluster():
         found = GridSearchCV(model, grid, cv=2).fit(X, y)
     assert_array_equal(
         found.cv_results_["mean_test_score"], alone.cv_results_["mean_test_score"]
