@@ -5,10 +5,11 @@ from contextlib import contextmanager, nullcontext
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from gansampler import CycleGAN, VolumeGAN, _adversarial
+from gansampler import CycleGAN, TabularGAN, VolumeGAN, _adversarial
 from gansampler.adversarial import (
     OBJECTIVES,
     Critic,
@@ -104,14 +105,21 @@ def test_no_step_waits_for_the_device(objective):
     assert not done & (WAITS | COPIES)
 
 
+def sides(estimator):
+    """What the estimator is fitted to."""
+    rng = np.random.default_rng(0)
+    if isinstance(estimator, TabularGAN):
+        return rng.normal(size=(40, 3)), np.arange(40) % 2
+    X = rng.normal(size=(12, 2, 8, 8, 8)).astype(np.float32)
+    X[:, 1] = 0
+    X[:, 1, 2:6, 2:6, 2:6] = 1
+    return (X, X + 1) if isinstance(estimator, CycleGAN) else (X,)
+
+
 def volumes_played(estimator, monkeypatch, recorder):
     """Weights and losses of a game of volumes, all of whose step the recorder has seen."""
     monkeypatch.setattr(_adversarial, "recorder_for", lambda device: recorder)
-    X = np.random.default_rng(0).normal(size=(12, 2, 8, 8, 8)).astype(np.float32)
-    X[:, 1] = 0
-    X[:, 1, 2:6, 2:6, 2:6] = 1
-    sides = (X, X + 1) if isinstance(estimator, CycleGAN) else (X,)
-    fitted = estimator.fit(*sides)
+    fitted = estimator.fit(*sides(estimator))
     weights = [*fitted.generator_.parameters(), *fitted.critic_.parameters()]
     return torch.cat([weight.detach().flatten() for weight in weights]), fitted.history_
 
@@ -120,6 +128,7 @@ VOLUME_GAMES = {
     "VolumeGAN": VolumeGAN(flips=(0, -1), batch_size=4, objective="wasserstein-gp"),
     "CycleGAN": CycleGAN(mask_channel=None, patch_size=8, pool_size=9, batch_size=4),
 }
+GAMES = {"TabularGAN": TabularGAN(n_modes=1), **VOLUME_GAMES}
 
 
 @pytest.mark.parametrize("name", VOLUME_GAMES)
@@ -140,6 +149,42 @@ def test_a_replayed_game_of_volumes_ends_as_one_that_was_not_recorded(name, monk
     done = {operation._schema.name.removeprefix("aten::") for operation, *_ in tape.done}
     assert len(done) > 20
     assert not done & (WAITS | COPIES)
+
+
+class OnlyOn(TorchDispatchMode):
+    """Refuses tensors of other devices than the one named."""
+
+    def __init__(self, device):
+        super().__init__()
+        self.device, self.n_operations = device, 0
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        result = operation(*args, **(kwargs or {}))
+        self.n_operations += 1
+        for value in tree_leaves((args, kwargs, result)):
+            if isinstance(value, torch.Tensor):
+                assert value.device.type == self.device, f"{operation} on {value.device}"
+        return result
+
+
+@pytest.mark.parametrize("estimator", GAMES.values(), ids=GAMES)
+def test_all_of_a_step_is_on_the_device_of_the_game(estimator, monkeypatch):
+    # "meta" has no numbers, and so needs no GPU to be another device than the CPU.
+    def step_elsewhere(game, batches, *args, **kwargs):
+        for part in game.parts().values():
+            part.to("meta")
+        batch = tuple(tensor.to("meta") for tensor in next(batches))
+        monkeypatch.setattr(torch, "autocast", lambda *args, **kwargs: nullcontext())
+        with OnlyOn("meta") as seen:
+            for losses in (game.critic_loss(batch), game.generator_loss(batch)):
+                torch.stack(list(losses.values())).sum().backward()
+            game.project_()
+        raise InterruptedError(str(seen.n_operations))
+
+    monkeypatch.setattr(_adversarial, "train", step_elsewhere)
+    with pytest.raises(InterruptedError) as stopped:
+        clone(estimator).set_params(device="cpu", random_state=0).fit(*sides(estimator))
+    assert int(str(stopped.value)) > 100
 
 
 def test_losses_are_not_read_at_every_step(monkeypatch):
