@@ -121,7 +121,7 @@ def given(page):
 
 def write_patients():
     """Two CT series with contours, as the page on files has them."""
-    from test_io import make_volume, rectangle, write_rtstruct
+    from volume_files import make_volume, rectangle, write_rtstruct
 
     from gansampler.io import write_volume
 
