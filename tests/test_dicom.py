@@ -1,5 +1,6 @@
 """DICOM series and the contours of RTSTRUCT; files are made here."""
 
+import locale
 from dataclasses import replace
 
 import numpy as np
@@ -63,6 +64,15 @@ def test_slices_head_first_are_turned(tmp_path):
     np.testing.assert_array_equal(back.array, volume.array)
 
 
+@pytest.fixture
+def locale_kept():
+    """The locale as it was, for the writer of GDCM leaves it at "C"."""
+    before = locale.setlocale(locale.LC_ALL)
+    yield
+    locale.setlocale(locale.LC_ALL, before)
+
+
+@pytest.mark.usefixtures("locale_kept")
 def test_compressed_slices(series):
     folder, volume = series
     for path in folder.iterdir():
