@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import iqr
 
 from gansampler import SmallClassWarning, VolumeGAN
 from gansampler.volumes._anatomy import move_between, moved, n_moves, without_lesion
@@ -203,3 +204,17 @@ def test_noise_around_is_that_of_the_class_and_of_the_patient():
         mine = found[labels == c]
         assert mine.mean() == pytest.approx(spread[y == c].mean(), rel=0.25)
         assert mine.std() > 0.4 * spread[y == c].std()
+
+
+def test_tissues_are_as_bright_and_as_noisy_as_in_their_patient():
+    X = in_capsules(24)
+    plain = np.arange(24) % 2 == 1
+    X[plain, 0] = np.where(X[plain, 0] > 400, 50, X[plain, 0])
+    X[plain, 0] += np.random.default_rng(0).normal(20, 25, X[plain, 0].shape).round()
+    made, _ = VolumeGAN(max_iter=0, random_state=0).fit(X, np.zeros(24)).sample(40)
+    from_plain = (made[:, 0] > 400).mean(axis=(1, 2, 3)) < 0.01
+    far = made[:, 0, :3].reshape(40, -1)
+    assert 10 < from_plain.sum() < 30
+    for statistic in (np.median, iqr):
+        of_volume = statistic(far, axis=1)
+        assert of_volume[from_plain].min() > 1.2 * of_volume[~from_plain].max()

@@ -6,9 +6,10 @@ where intensities cannot: a mean of two blobs is a blob, a mean of two images is
 exposure (shape-based interpolation, Raya and Udupa 1990). Their block means, with the
 levels, strength and smoothness of the texture inside and outside the mask, are drawn from
 one Gaussian a class. Where there is a mask, what lies around it is the tissues of a real
-volume, bent to fit (see `_anatomy`): a mean of two limbs has no bones. What shapes leave
-out is a Gaussian random field with a power of the spectrum of the class and the histograms
-that it has at each depth inside the mask, and at each intensity outside.
+volume, bent to fit (see `_anatomy`), as bright and as noisy as they are there: a mean of
+two limbs has no bones. What shapes leave out is a Gaussian random field with a power of
+the spectrum of the class and the histograms that it has at each depth inside the mask, and
+at each intensity outside.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ CALIBRATION_VOXELS = 2**24
 CERTAIN = 0.05
 """Largest error of a painted image, in network units, where texture is learned."""
 
-PURE = 6.0
+PURE = 3.0
 """Medians of the distance from its tissue, in its volume, beyond which a voxel is of
 something else."""
 
@@ -144,13 +145,18 @@ class FieldStart(nn.Module):
 
     def forward(self, noise: Tensor, y: Tensor) -> Tensor:
         latent, white, *around = noise.split(self.n_noises, dim=1)
-        coarse, offset, strength, power = self._draw_coarse(latent, y)
+        columns = self._draw_columns(latent, y)
+        coarse, own = self._coarse(columns), self._own(columns, y)
         if self.has_mask:
             which, moves = around
             mask = self._grown(coarse[:, -1:], y)
-            distances = torch.cat([self._anatomy(mask, which, moves, y), mask], dim=1)
+            real = self._real_columns(which, y)
+            distances = torch.cat([self._anatomy(mask, real, moves), mask], dim=1)
+            # The noise around a mask is that of the volume whose tissues are there.
+            own[:, :, 0] = self._own(real, y)[:, :, 0]
         else:
             distances = self._enlarge(coarse)
+        offset, strength, power = self._split(own)
         images = self._paint(distances)
         white = white.reshape(images.shape)
         spectrum = torch.fft.rfftn(white, dim=self._axes)
@@ -177,20 +183,33 @@ class FieldStart(nn.Module):
     def _axes(self) -> tuple[int, ...]:
         return tuple(range(2, 2 + len(self.edges)))
 
-    def _draw_coarse(self, z: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Block means of distances, and what is a volume's own in its texture.
-
-        These are offsets from the levels of the class, (batch, n_images, n_regions, BINS),
-        strength and power, (batch, n_images, n_regions, *ones).
-        """
+    def _draw_columns(self, z: Tensor, y: Tensor) -> Tensor:
+        """What sums up a volume, drawn from the Gaussian of its class."""
         latent = self.location[y] + torch.einsum("bij,bj->bi", self.scale_tril[y], z)
-        columns = (self.mean + latent @ self.components).clamp(*self.bounds)
-        own = columns[:, self._n_coarse :].reshape(len(z), *self.own_spread.shape[1:])
-        own = own * self.own_spread[y]
+        return (self.mean + latent @ self.components).clamp(*self.bounds)
+
+    def _real_columns(self, which: Tensor, y: Tensor) -> Tensor:
+        """What sums up a real volume of the class."""
+        first, n = self.rows_of[y].unbind(dim=1)
+        share = torch.special.ndtr(which[:, 0])
+        row = (first + (share * n).floor().clamp(max=n - 1)).long()
+        return self.mean + self.rows[row] @ self.components
+
+    def _own(self, columns: Tensor, y: Tensor) -> Tensor:
+        """What is a volume's own in its texture, (batch, n_images, n_regions, BINS + 2)."""
+        own = columns[:, self._n_coarse :].reshape(len(columns), *self.own_spread.shape[1:])
+        return own * self.own_spread[y]
+
+    def _split(self, own: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Offsets from the levels of the class, and strength and power of texture.
+
+        Shape: offsets (batch, n_images, n_regions, BINS), others
+        (batch, n_images, n_regions, *ones)
+        """
         scales = own[..., BINS:].exp()
         # Trailing axes of 1, to broadcast over a volume.
         strength, power = scales.reshape(scales.shape + (1,) * len(self.edges)).unbind(3)
-        return self._coarse(columns), own[..., :BINS], strength, power
+        return own[..., :BINS], strength, power
 
     @property
     def _n_coarse(self) -> int:
@@ -204,13 +223,9 @@ class FieldStart(nn.Module):
         growth = self.growth[y].reshape(-1, 1, *[1] * len(self.edges))
         return (self._enlarge(coarse) + growth).clamp(-1, 1)
 
-    def _anatomy(self, mask: Tensor, which: Tensor, moves: Tensor, y: Tensor) -> Tensor:
-        """Distances to tissues of one volume of the class, bent to go around the mask."""
-        first, n = self.rows_of[y].unbind(dim=1)
-        share = torch.special.ndtr(which[:, 0])
-        row = (first + (share * n).floor().clamp(max=n - 1)).long()
-        shapes = self._coarse(self.mean + self.rows[row] @ self.components)
-        limit = reach(self.edges)
+    def _anatomy(self, mask: Tensor, columns: Tensor, moves: Tensor) -> Tensor:
+        """Distances to tissues of a real volume, bent to go around the mask."""
+        shapes, limit = self._coarse(columns), reach(self.edges)
         own, other = shapes[:, -1:] * limit, self._shrink(mask) * limit
         move = move_between(own, other, moves, self.block)
         return self._cropped(moved(self._blown_up(shapes[:, :-1]), self._blown_up(move)))
@@ -303,7 +318,7 @@ class FieldStart(nn.Module):
         generator = torch.Generator().manual_seed(0)
         z = torch.randn(n_draws, self.n_latent, generator=generator)
         for c in range(len(self.location)):
-            coarse, *_ = self._draw_coarse(z, torch.full((n_draws,), c))
+            coarse = self._coarse(self._draw_columns(z, torch.full((n_draws,), c)))
             distances = self._enlarge(coarse[:, -1:]).flatten(1).numpy()
             low, high = -1.0, 1.0
             for _ in range(20):
