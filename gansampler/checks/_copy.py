@@ -32,6 +32,9 @@ class ConformalCopyCheck(BaseEstimator):
     that share of fresh rows is rejected, for any sample size and any distribution. Distance
     alone would also catch rows that are merely central; the ratio alone, chance pairs.
 
+    With groups, patients count alike however many rows they have, and fresh rows are those
+    of new patients. A class of one or two patients is judged as if each row were its own.
+
     The rate is exact for independent rows and numbers as given. A scale learned from the
     real rows is theirs and not the new row's. With normal scores that shows in one column
     (most fresh rows are refused, for they fall between evenly spaced scores) and a little
@@ -43,8 +46,9 @@ class ConformalCopyCheck(BaseEstimator):
     Parameters
     ----------
     alpha : float, default=0.1
-        Level at which `accept` rejects a row, in (0, 1). A class of n rows cannot be
-        tested below 2 / (n + 1), so that is its level when it is larger.
+        Level at which `accept` rejects a row, in (0, 1). A class of n rows (of n groups,
+        if groups are given) cannot be tested below 2 / (n + 1), so that is its level when
+        it is larger.
     scale : {"normal-scores", "standard"} or None, default="normal-scores"
         Units of the distances: normal scores of each column, columns divided by their
         standard deviation, or the numbers as given.
@@ -109,7 +113,8 @@ class ConformalCopyCheck(BaseEstimator):
         y : array-like of shape (n_samples,), default=None
             Their classes; None takes all rows for one class.
         groups : array-like of shape (n_samples,), default=None
-            Patients, say: a row's own group is left out of its neighbours.
+            Patients, say: a row's own group is left out of its neighbours. Ignored in
+            classes of one or two groups.
 
         Returns
         -------

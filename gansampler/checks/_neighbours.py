@@ -19,6 +19,9 @@ MIN_CHUNK = 16
 MANY = 2**22
 """Distances above which they are taken by a matrix product, in a tenth of the time."""
 
+MIN_GROUPS = 3
+"""Groups without which there is no second-nearest one to everybody."""
+
 TINY = 1e-12
 """Share of a squared norm below which a squared distance so taken is a rounding error."""
 
@@ -44,14 +47,16 @@ class ConformalNeighbours:
     """Real rows of one class with their leave-one-out neighbour distances.
 
     Full conformal: a new row joins the rows, everyone's two nearest neighbours are taken
-    anew, and the new row is ranked among the calibrating ones.
+    anew, and the new row is ranked among the calibrating ones. Groups count alike in the
+    ranks, whatever their numbers of rows: fresh rows come from new groups.
 
     Parameters
     ----------
     X : ndarray of shape (n, d)
     groups : ndarray of shape (n,)
         Rows of a group are not each other's neighbours, and the second-nearest row is one
-        of another group than the nearest.
+        of another group than the nearest. With fewer than `MIN_GROUPS` of them every row
+        is its own.
     rng : RandomState
         Chooses the calibrating rows where there are more than `CALIBRATION_ROWS`.
     """
@@ -59,12 +64,18 @@ class ConformalNeighbours:
     def __init__(
         self, X: np.ndarray, groups: np.ndarray, rng: np.random.RandomState
     ) -> None:
+        if len(np.unique(groups)) < MIN_GROUPS:
+            groups = np.arange(len(X))
         self.X = X
         self.by_group = np.argsort(groups, kind="stable")
         self.group_starts = np.unique(groups[self.by_group], return_index=True)[1]
         self.calibrating = np.arange(len(X))
         if len(X) > CALIBRATION_ROWS:
             self.calibrating = np.sort(rng.permutation(len(X))[:CALIBRATION_ROWS])
+        _, group, size = np.unique(
+            groups[self.calibrating], return_inverse=True, return_counts=True
+        )
+        self.n_groups, self.weight = len(size), 1 / size[group]
         nearest = []
         rows, X, measure = _ready_to_measure(X[self.calibrating], X)
         for part in chunks(len(rows), len(X)):
@@ -76,8 +87,7 @@ class ConformalNeighbours:
     @property
     def smallest_level(self) -> float:
         """The p-value of an exact copy: no level below it can reject anything."""
-        n = len(self.calibrating)
-        return min(2, n) / (n + 1)
+        return min(2, self.n_groups) / (self.n_groups + 1)
 
     @property
     def ratios(self) -> np.ndarray:
@@ -103,20 +113,24 @@ class ConformalNeighbours:
         # Neighbours of the calibrating rows once the new row is among them.
         their_first = np.minimum(self.first, to_calibrating)
         their_second = np.minimum(self.second, np.maximum(self.first, to_calibrating))
-        n = len(self.calibrating)
-        closer = (their_first <= first[:, None]).sum(axis=1)
         ratio = _ratio(first, second)
         their_ratio = _ratio(their_first, their_second)
-        lower_ratio = (their_ratio <= ratio[:, None]).sum(axis=1)
-        farther = (their_first >= first[:, None]).sum(axis=1)
+        p_near = self._p_value(their_first <= first[:, None])
+        p_ratio = self._p_value(their_ratio <= ratio[:, None])
         return Comparison(
-            p_copy=(1 + np.maximum(closer, lower_ratio)) / (n + 1),
-            p_ratio=(1 + lower_ratio) / (n + 1),
-            p_far=(1 + farther) / (n + 1),
+            p_copy=np.maximum(p_near, p_ratio),
+            p_ratio=p_ratio,
+            p_far=self._p_value(their_first >= first[:, None]),
             ratio=ratio,
             nearest=nearest,
             distance=first,
         )
+
+    def _p_value(self, as_extreme: np.ndarray) -> np.ndarray:
+        """Share of groups, the new row's included, that are as extreme as the new row."""
+        # Shares of a group add up to 1, but for rounding.
+        n_as_extreme = np.round(as_extreme @ self.weight, 9)
+        return (1 + n_as_extreme) / (self.n_groups + 1)
 
     def _to_groups(self, distances: np.ndarray) -> np.ndarray:
         """Distances to the nearest row of each group, from those to all rows."""
@@ -135,11 +149,19 @@ def distances_to_others(X: np.ndarray, rows: np.ndarray, groups: np.ndarray) -> 
 def _ready_to_measure(
     rows: np.ndarray, X: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, Callable[[np.ndarray, np.ndarray], np.ndarray]]:
-    """Two tables, and the function that gives the distances between their rows."""
+    """Two tables, and the function that gives the distances between their rows.
+
+    In single precision, for equal distances to be so however they were taken.
+    """
     if len(rows) * len(X) <= MANY:
-        return rows, X, cdist
+        return rows, X, _distances
     centre = X.mean(axis=0)
     return rows - centre, X - centre, _distances_by_product
+
+
+def _distances(rows: np.ndarray, X: np.ndarray) -> np.ndarray:
+    """Distances between rows, shape (len(rows), len(X))."""
+    return cdist(rows, X).astype(np.float32)
 
 
 def _distances_by_product(rows: np.ndarray, X: np.ndarray) -> np.ndarray:
@@ -149,7 +171,7 @@ def _distances_by_product(rows: np.ndarray, X: np.ndarray) -> np.ndarray:
     squared += norms
     squared += np.einsum("nd,nd->n", X, X)
     squared[squared < TINY * norms] = 0
-    return np.sqrt(squared, out=squared)
+    return np.sqrt(squared, out=squared).astype(np.float32)
 
 
 def chunks(n_rows: int, n_columns: int) -> Iterator[slice]:
