@@ -4,7 +4,8 @@ A pile of zeros, a whole number or a category stands for an interval of normal s
 broken at random would leave the scores too little correlated with those of other columns,
 and with the class. Here each score is drawn from its interval given the other columns, as
 a Gibbs sampler for the Gaussian copula does (Hoff 2007, Extending the rank likelihood for
-semiparametric copula estimation, Ann. Appl. Stat. 1).
+semiparametric copula estimation, Ann. Appl. Stat. 1): columns that go together one after
+the other, so that each is drawn given what the other has become.
 """
 
 from __future__ import annotations
@@ -17,6 +18,15 @@ N_SWEEPS = 6
 
 PILE = 0.05
 """Share of the rows from which on equal values are a pile, and not a chance."""
+
+TOGETHER = 0.3
+"""Least correlation of columns that are drawn one after the other."""
+
+MAX_TURNS = 8
+"""Parts that the columns are drawn in, at most."""
+
+MAX_COMPARED = 1000
+"""Columns in a row that are compared with one another."""
 
 PENALTIES = 10.0 ** np.arange(-1, 5)
 """Of the ridge regression on the other columns; the best for left-out rows is taken."""
@@ -49,15 +59,32 @@ def draw_tied_scores(
     )
     dummies = CLASS_WEIGHT * (codes[:, None] == np.unique(codes))
     design = np.hstack([scores, dummies - dummies.mean(axis=0)])
+    turn = _turns(ndtr(low) + ndtr(high))
     for _ in range(N_SWEEPS):
-        mean, spread = _given_other_columns(design, piled)
-        drawn = mean + spread * _truncated_normal(
-            (low - mean) / spread, (high - mean) / spread, rng
-        )
-        for k, j in enumerate(piled):
-            order = np.lexsort([drawn[:, k], X[:, j]])
-            design[order, j] = np.sort(design[:, j])
+        for t in range(turn.max() + 1):
+            mine = np.flatnonzero(turn == t)
+            mean, spread = _given_other_columns(design, piled[mine])
+            ends = ((end[:, mine] - mean) / spread for end in (low, high))
+            drawn = mean + spread * _truncated_normal(*ends, rng)
+            for j, column in zip(piled[mine], drawn.T, strict=True):
+                order = np.lexsort([column, X[:, j]])
+                design[order, j] = np.sort(design[:, j])
     return design[:, : scores.shape[1]]
+
+
+def _turns(ranks: np.ndarray) -> np.ndarray:
+    """When each column is drawn, from 0: not with one before it that it goes with."""
+    turn = np.empty(ranks.shape[1], dtype=int)
+    for first in range(0, len(turn), MAX_COMPARED):
+        part = ranks[:, first : first + MAX_COMPARED]
+        alike = np.abs(np.corrcoef(part, rowvar=False)).reshape(part.shape[1], -1)
+        mine = turn[first : first + MAX_COMPARED]
+        for k in range(len(mine)):
+            most = np.zeros(MAX_TURNS)
+            np.maximum.at(most, mine[:k], alike[k, :k])
+            free = np.flatnonzero(most < TOGETHER)
+            mine[k] = free[0] if len(free) else most.argmin()
+    return turn
 
 
 def _given_other_columns(

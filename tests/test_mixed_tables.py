@@ -380,6 +380,17 @@ def test_tied_scores_take_the_correlation_of_what_lies_below():
     assert (drawn[X[:, 1] == 1, 1].min()) > drawn[X[:, 1] == 0, 1].max()
 
 
+@pytest.mark.parametrize(
+    ("values", "least"), [([0, 1], 0.95), (["a", "b", "c"], 0.9), ([1, 2, 3, 4, 5], 0.8)]
+)
+def test_columns_that_are_the_same_stay_so(values, least):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(240, 4)), columns=list("wxyz"))
+    X["one"] = X["other"] = rng.choice(values, 240)
+    made, _ = TabularGAN(max_iter=0, random_state=0).fit(X).sample(1000)
+    assert (made["one"] == made["other"]).mean() > least
+
+
 COLUMN = st.sampled_from(["float", "int", "text", "category", "bool", "Int64", "constant"])
 
 
