@@ -90,13 +90,30 @@ class TableFormat:
         """Whether the table is an array of numbers, which needs no format."""
         return not self.is_frame and not self.categories
 
-    def to_numbers(self, table: Any, name: str = "X") -> Any:
+    def learn_categories(self, table: Any) -> None:
+        """Learn the categories that another table has besides, and those it could have."""
+        frame = _as_frame(table) if self.categories else None
+        if frame is None or not self._fits(table, frame):
+            return
+        for j, known in self.categories.items():
+            column = frame.iloc[:, j]
+            found = column.dropna().unique().tolist()
+            if str(column.dtype) == "category":
+                found += column.cat.categories.tolist()
+            self.categories[j] = list(dict.fromkeys([*known, *found]))
+
+    def to_numbers(
+        self,
+        table: Any,
+        name: str = "X",
+        remedy: str = "Replace it, or learn from rows that have it",
+    ) -> Any:
         """A table like the one learned from, in numbers, as a DataFrame if it is one.
 
         Raises
         ------
         ValueError
-            If it holds a category that the table learned from does not.
+            If it holds a category that is not known; `remedy` says what to do.
         """
         frame = None if self.is_plain else _as_frame(table)
         if frame is None or not self._fits(table, frame):
@@ -106,7 +123,7 @@ class TableFormat:
         numbers = np.empty(frame.shape)
         numbers[:, is_number] = frame.loc[:, is_number].to_numpy(float, na_value=np.nan)
         for j, categories in self.categories.items():
-            numbers[:, j] = _codes(frame.iloc[:, j], categories, name)
+            numbers[:, j] = _codes(frame.iloc[:, j], categories, name, remedy)
         return frame.__class__(numbers, columns=frame.columns) if self.is_frame else numbers
 
     def build(self, rows: np.ndarray) -> Any:
@@ -396,7 +413,7 @@ def within_dtype(values: np.ndarray, dtype: Any) -> np.ndarray:
     return np.clip(values, info.min, highest)
 
 
-def _codes(column: pd.Series, categories: list[Any], side: str) -> np.ndarray:
+def _codes(column: pd.Series, categories: list[Any], side: str, remedy: str) -> np.ndarray:
     """Code of each value, NaN where it is missing."""
     import pandas as pd
 
@@ -406,7 +423,7 @@ def _codes(column: pd.Series, categories: list[Any], side: str) -> np.ndarray:
         unknown = column[~known].iloc[0]
         raise ValueError(
             f"{side} holds {unknown!r} in column {column.name!r}, where only these "
-            f"categories are known: {categories[:10]}."
+            f"categories are known: {categories[:10]}. {remedy}."
         )
     return np.where(codes >= 0, codes, np.nan)
 

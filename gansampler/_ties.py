@@ -64,8 +64,8 @@ def draw_tied_scores(
         for t in range(turn.max() + 1):
             mine = np.flatnonzero(turn == t)
             mean, spread = _given_other_columns(design, piled[mine])
-            ends = ((end[:, mine] - mean) / spread for end in (low, high))
-            drawn = mean + spread * _truncated_normal(*ends, rng)
+            lowest, highest = ((end[:, mine] - mean) / spread for end in (low, high))
+            drawn = mean + spread * _truncated_normal(lowest, highest, rng)
             for j, column in zip(piled[mine], drawn.T, strict=True):
                 order = np.lexsort([column, X[:, j]])
                 design[order, j] = np.sort(design[:, j])

@@ -19,6 +19,7 @@ from gansampler.checks._relabelling import (
     variance_ratios,
 )
 from gansampler.checks._segments import is_interpolated
+from gansampler.checks._verdicts import verdict
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 known_answers = pytest.importorskip("known_answers")
@@ -384,3 +385,70 @@ def test_only_the_classes_asked_for_are_judged(smote_case):
     assert list(found.verdicts_) == [1]
     with pytest.raises(ValueError, match=r"classes names \[9\]"):
         diagnose(real, y, new, y_new, classes=[9])
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 1.0])
+def test_copies_are_found_where_real_rows_are_there_twice(share):
+    rng = np.random.default_rng(0)
+    real, fresh = rng.normal(size=(2, 60, 10))
+    real = np.concatenate([real, real[: round(60 * share)]])
+    copies = real[rng.integers(len(real), size=60)]
+    for rows, expected in ((copies, "memorizing"), (fresh, "healthy")):
+        y, y_new = np.zeros(len(real)), np.zeros(60)
+        found = diagnose(real, y, rows, y_new, n_permutations=199, random_state=0)
+        assert found.verdicts_ == {0: expected}
+
+
+def test_rows_on_lines_are_no_fault_where_fresh_rows_lie_there_too(smote_case):
+    evidence = diagnose(*smote_case, n_permutations=19, random_state=0).evidence_[1]
+    share = evidence["share_interpolated"]
+    assert share > 0.5 and verdict(evidence) == "interpolating"
+    evidence.add("copies", "share_interpolated", share, 0, share + 0.01)
+    assert verdict(evidence) != "interpolating"
+
+
+def test_a_category_may_be_one_of_other_real_rows():
+    rng = np.random.default_rng(0)
+
+    def table(kinds):
+        return pd.DataFrame({"x": rng.normal(size=40), "kind": rng.choice(kinds, 40)})
+
+    real, new, holdout = table(["a", "b"]), table(["a", "b"]), table(["a", "c"])
+    y = np.zeros(40)
+    diagnose(real, y, new, y, X_holdout=holdout, y_holdout=y, n_permutations=19)
+    with pytest.raises(
+        ValueError, match=r"X_synthetic holds 'c' in column 'kind'.*classes"
+    ):
+        diagnose(real, y, holdout, y, n_permutations=19)
+    real["kind"] = pd.Categorical(real["kind"], categories=["a", "b", "c"])
+    diagnose(real, y, holdout, y, n_permutations=19)
+
+
+def test_advice_says_which_rows_are_too_few():
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(100, 5))
+    for n, m, expected in ((20, 100, "real rows"), (100, 20, "synthetic"), (20, 20, "and")):
+        found = diagnose(
+            rows[:n], np.zeros(n), rng.normal(size=(m, 5)), np.zeros(m), n_permutations=199
+        )
+        (entry,) = found.to_dict()["verdicts"]
+        assert entry["verdict"] == "undetermined" and expected in entry["advice"]
+        assert ("real" in entry["advice"]) == (n < 30)
+        assert ("synthetic" in entry["advice"]) == (m < 30)
+
+
+def test_a_class_of_which_nothing_was_made_is_told_to_be_left_out(smote_case):
+    real, y, new, y_new = smote_case
+    found = diagnose(real, y, new[y_new == 1], y_new[y_new == 1], n_permutations=19)
+    assert (
+        found.verdicts_[0] == "collapsed" and "leave it out of `classes`" in found.summary()
+    )
+
+
+def test_missing_labels_are_refused(smote_case):
+    real, y, new, y_new = smote_case
+    for labels in (np.where(np.arange(len(y)) == 3, np.nan, y), [None, *map(str, y[1:])]):
+        with pytest.raises(
+            ValueError, match=r"y_real contains NaN in 1 rows; drop or label"
+        ):
+            diagnose(real, labels, new, y_new)

@@ -6,6 +6,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
@@ -13,7 +14,7 @@ from sklearn.utils.validation import check_array, check_consistent_length, colum
 
 from .._encoding import NormalScores
 from .._frames import TableFormat
-from .._groups import check_groups, some_of_class
+from .._groups import check_groups, join_twins, some_of_class
 from .._mixed import MixedColumns
 from ..metrics import mutual_information_difference
 from ._diagnosis import SHOWN_ROWS, Diagnosis
@@ -23,6 +24,11 @@ from ._label_noise import MAX_ROWS, UNKNOWN, LabelNoise, label_noise
 CLASS_ROWS = 20_000
 """Synthetic rows of a class that are looked at, chosen at random, and real rows of classes
 that are not judged. Of those that are, all: copies may be of any."""
+
+UNKNOWN_CATEGORY = (
+    "If rows of other classes have it, give all real rows, and the classes to judge as "
+    "`classes`; if no real row has it, mend the generator"
+)
 
 
 @validate_params(
@@ -63,7 +69,8 @@ def diagnose(
         Real rows that the generator has not seen, for two more statistics: are synthetic
         rows nearer to the rows it was trained on?
     groups : array-like of shape (n_real,), default=None
-        Patients, say: real rows of a group are not each other's neighbours.
+        Patients, say: real rows of a group are not each other's neighbours. Rows that are
+        equal are taken for one patient's, where a column tells nearly all others apart.
     classes : array-like, default=None
         Classes to judge, where not all were meant to be made; None judges all of the real
         rows. The others serve to tell wrong labels.
@@ -82,8 +89,9 @@ def diagnose(
     Raises
     ------
     ValueError
-        If columns differ, a side is empty, a synthetic class or category has no real row,
-        a value is infinite, or one is missing where no real one is.
+        If columns differ, a side is empty, a synthetic class or category has no real row
+        (a category may be one of a pandas dtype, or of X_holdout), a label is missing, a
+        value is infinite, or one is missing where no real one is.
 
     References
     ----------
@@ -105,11 +113,14 @@ def diagnose(
     {1: 'interpolating'}
     """
     format_ = TableFormat(X_real)
+    format_.learn_categories(X_real)
+    if X_holdout is not None:
+        format_.learn_categories(_in_order(X_holdout, "X_holdout", format_))
     real, labels = _check(X_real, y_real, "real", format_)
     new, labels_new = _check(X_synthetic, y_synthetic, "synthetic", format_)
     _check_width("synthetic", new, real)
     _refuse_new_gaps(real, new, format_)
-    group_of = check_groups(groups, len(real))
+    group_of = join_twins(real, check_groups(groups, len(real)))
     judged = np.unique(labels if classes is None else np.asarray(classes)).tolist()
     without = [label for label in judged if label not in np.unique(labels).tolist()]
     if without:
@@ -246,12 +257,15 @@ def _check(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows in numbers, in the order of the real columns, and their labels."""
     name = f"X_{side}"
-    numbers = format_.to_numbers(_in_order(X, name, format_), name)
+    numbers = format_.to_numbers(_in_order(X, name, format_), name, UNKNOWN_CATEGORY)
     rows = check_array(
         numbers, dtype=np.float64, input_name=name, ensure_all_finite="allow-nan"
     )
     labels = column_or_1d(y, warn=True)
     check_consistent_length(rows, labels)
+    n_missing = int(np.asarray(pd.isna(labels)).sum())
+    if n_missing:
+        raise ValueError(f"y_{side} contains NaN in {n_missing} rows; drop or label them.")
     return rows, labels
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from .._files import replacing
 from ._evidence import Evidence, Rows
-from ._verdicts import ADVICE, VERDICTS, verdict
+from ._verdicts import VERDICTS, advice, verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,11 +88,12 @@ class Diagnosis:
         """What is wrong with which class, and what to change; empty without a fault."""
         lines = []
         for name in [v for v in VERDICTS if v not in ("healthy", "undetermined")]:
-            labels = [str(label) for label, v in self.verdicts_.items() if v == name]
+            labels = [label for label, v in self.verdicts_.items() if v == name]
             if labels:
+                what = advice(self.evidence_[labels[0]], name)
                 lines.append(
-                    f"The synthetic rows of class {', '.join(labels)} are judged {name!r}: "
-                    f"{VERDICTS[name]}. To change it: {ADVICE[name]}."
+                    f"The synthetic rows of class {', '.join(map(str, labels))} are judged "
+                    f"{name!r}: {VERDICTS[name]}. To change it: {what}."
                 )
         return "\n".join(lines)
 
@@ -107,7 +108,7 @@ class Diagnosis:
                     "class": _plain(label),
                     "verdict": name,
                     "meaning": VERDICTS[name],
-                    "advice": ADVICE[name],
+                    "advice": advice(self.evidence_[label], name),
                     "n_real": self.evidence_[label].n_real,
                     "n_synthetic": self.evidence_[label].n_synthetic,
                     "n_judged": self.evidence_[label].n_judged,
@@ -315,11 +316,12 @@ def _summary_of(e: Evidence, name: str) -> str:
             lines.append(f"  {e[key]:.0%} {text} (up to {high:.0%} is normal)")
     if "energy" in e.statistics:
         lines.append(
-            f"  energy distance {e['energy_ratio']:.2f} times its 95% bound, differences "
-            f"of correlations {e['correlation_ratio']:.2f} times what chance gives"
+            f"  energy distance {max(e['energy_ratio'], 0):.2f} times its 95% bound, "
+            f"differences of correlations {e['correlation_ratio']:.2f} times what chance "
+            "gives"
         )
     if name != "healthy":
-        lines.append(f"  what to do: {ADVICE[name]}")
+        lines.append(f"  what to do: {advice(e, name)}")
     return "\n".join(lines)
 
 

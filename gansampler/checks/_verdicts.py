@@ -21,18 +21,32 @@ VERDICTS = {
 }
 
 ADVICE = {
-    "memorizing": "train for fewer steps (max_iter), raise shrinkage, keep the copy check "
-    "on, or ask for fewer rows",
-    "interpolating": "these rows add no information beyond the pairs they lie between: use "
-    "a generator of the class, such as GANOverSampler, in place of SMOTE",
-    "label-noise": "check the labels of the real rows, or train classes more apart: lower "
-    "shrinkage",
-    "collapsed": "check that the class is sampled at all; raise penalty, n_critic or "
-    "max_iter, or start from 'copula'",
-    "underfit": "lower shrinkage, raise n_components or max_iter, or collect more rows",
-    "undetermined": "collect more rows of the class, or ask for more synthetic ones",
+    "memorizing": "train the generator for fewer steps, regularize it more (`shrinkage`), "
+    "or ask for fewer rows; draw those anew that `ConformalCopyCheck` refuses",
+    "interpolating": "these rows add nothing beyond the pairs they lie between: take a "
+    "generator of the class in place of interpolation, or none where rows are very few",
+    "label-noise": "check the labels of the real rows, and let the generator tell classes "
+    "more apart (less `shrinkage`)",
+    "collapsed": "give the generator a stronger critic (`n_critic`, `penalty`), more "
+    "training, or a start that covers the class, such as a copula",
+    "underfit": "let the generator follow the class more closely (less `shrinkage`, more "
+    "components or modes, more training), or collect more rows",
     "healthy": "nothing to change",
 }
+
+
+def advice(e: Evidence, name: str) -> str:
+    """What to do about a verdict; parameters are named as ours are, if there is one."""
+    if e.n_synthetic == 0:
+        return "draw rows of it, or leave it out of `classes` if none were meant to be made"
+    if name == "undetermined":
+        lacking = []
+        if e.n_groups < FEW_ROWS:
+            lacking.append(f"collect more real rows of the class ({e.n_groups} now)")
+        if e.n_synthetic < FEW_ROWS:
+            lacking.append(f"draw more synthetic ones ({e.n_synthetic} now)")
+        return f"{' and '.join(lacking)}: it takes {FEW_ROWS} of either"
+    return ADVICE[name]
 
 
 def verdict(e: Evidence) -> str:
@@ -46,7 +60,7 @@ def verdict(e: Evidence) -> str:
         return "undetermined"
     if _is_repeated(e) and e.n_distinct <= min(10, e.n_real / 2):
         return "collapsed"
-    if e["share_interpolated"] >= 0.5:
+    if e["share_interpolated"] >= max(0.5, e.null_high("share_interpolated")):
         return "interpolating"
     if _is_memorized(e):
         return "memorizing"
