@@ -16,7 +16,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from ._adversarial import check_resumable
 from ._conditional import ConditionalGenerator
 from ._drawing import CheckedDraws
-from ._groups import check_groups, extend_groups, join_twins
+from ._groups import extend_groups, groups_or_twins
 from ._prior import resolve_prior, target_counts
 from ._warnings import DiagnosisWarning, warn
 from .adversarial import single_thread
@@ -70,7 +70,7 @@ class BaseGANOverSampler(BaseOverSampler):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Train, draw what is wanted of each class, check, and judge it."""
         check_resumable(self)
-        group_of = join_twins(X, check_groups(groups, len(y)))
+        group_of = groups_or_twins(groups, X)
         unknown = [name for name in self.checks if name not in CHECKS]
         if unknown:
             raise ValueError(f"checks may hold {CHECKS}; got {unknown} besides.")

@@ -125,9 +125,9 @@ class NormalScores:
         for j, (quantiles, at) in enumerate(
             zip(self.quantiles_.T, self.ranks_.T, strict=True)
         ):
-            ranks[:, j] = np.interp(X[:, j], quantiles, at)
+            ranks[:, j] = _interpolated(X[:, j], quantiles, at)
             if has_ties[j]:
-                from_right = np.interp(-X[:, j], -quantiles[::-1], -at[::-1])
+                from_right = _interpolated(-X[:, j], -quantiles[::-1], -at[::-1])
                 ranks[:, j] = (ranks[:, j] - from_right) / 2
         return self._to_scores(ranks) + self._beyond(X)
 
@@ -171,6 +171,17 @@ class NormalScores:
         kept = np.unique(np.linspace(0, n - 1, min(n, n_quantiles)).round().astype(int))
         coarse.quantiles_, coarse.ranks_ = self.quantiles_[kept], self.ranks_[kept]
         return coarse
+
+
+def _interpolated(x: np.ndarray, places: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """`np.interp`; between places so near that a slope overflows, the value before."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = np.interp(x, places, values)
+    lost = ~np.isfinite(found)
+    if lost.any():
+        before = np.searchsorted(places, x[lost], side="right") - 1
+        found[lost] = values[before.clip(0)]
+    return found
 
 
 def _least_spreads(X: np.ndarray, codes: np.ndarray) -> np.ndarray:

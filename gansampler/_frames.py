@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +31,41 @@ def is_polars(table: Any) -> bool:
     """Whether this is a polars DataFrame or Series; does not import polars."""
     polars = sys.modules.get("polars")
     return polars is not None and isinstance(table, (polars.DataFrame, polars.Series))
+
+
+@contextmanager
+def naming_the_column(table: Any) -> Iterator[None]:
+    """Say which column it is that a table is refused for: infinity, NaN or text in it."""
+    try:
+        yield
+    except ValueError as error:
+        where = _refused_column(table, str(error))
+        if where is None:
+            raise
+        raise ValueError(f"{str(error).rstrip('.')}. It is in column {where!r}.") from error
+
+
+def _refused_column(table: Any, message: str) -> Any:
+    import pandas as pd
+
+    try:
+        frame = _as_frame(table)
+    except ValueError:
+        frame = None
+    if frame is None:
+        return None
+    for name, column in frame.items():
+        if column.dtype.kind == "c":
+            return None
+        numbers = pd.to_numeric(column.astype(object), errors="coerce").astype(float)
+        found = {
+            "infinity": np.isinf(numbers).any(),
+            "contains NaN": column.isna().any(),
+            "could not convert": (numbers.isna() & column.notna()).any(),
+        }
+        if any(bad and what in message for what, bad in found.items()):
+            return name
+    return None
 
 
 class TableFormat:
@@ -61,10 +98,10 @@ class TableFormat:
             raise TypeError(
                 "X is a LazyFrame, whose rows are not there yet; call .collect()."
             )
-        self.is_frame = hasattr(table, "columns")
         self.is_polars = is_polars(table)
+        self.is_frame = _is_frame(table)
         self.columns: Any = table.columns if self.is_frame else []
-        self.dtypes: list[Any] = list(getattr(table, "dtypes", []))
+        self.dtypes: list[Any] = list(table.dtypes) if self.is_frame else []
         self.categories: dict[int, list[Any]] = {}
         self.none_columns: set[int] = set()  # whose missing values are None, not NaN
         frame = None
@@ -72,6 +109,11 @@ class TableFormat:
             frame = _as_frame(table)
         if frame is None:
             return
+        if frame.shape[1] == 0:
+            shape = tuple(frame.shape)
+            raise ValueError(
+                f"X has 0 feature(s) ({shape=}) while a minimum of 1 is required."
+            )
         _refuse_dates(frame)
         for j in _categorical_columns(frame, categorical_features, list(self.columns)):
             column = frame.iloc[:, j]
@@ -180,7 +222,7 @@ class TableFormat:
         return [*table, *new.tolist()]
 
     def _fits(self, table: Any, frame: pd.DataFrame) -> bool:
-        if self.is_frame and hasattr(table, "columns"):
+        if self.is_frame and _is_frame(table):
             return list(table.columns) == list(self.columns)
         return frame.shape[1] == len(self.dtypes)
 
@@ -231,9 +273,14 @@ class TableFormat:
         return format_
 
 
+def _is_frame(table: Any) -> bool:
+    """Whether this is a DataFrame of pandas or polars; other tables are taken as arrays."""
+    return hasattr(table, "columns") and (is_polars(table) or hasattr(table, "iloc"))
+
+
 def _is_numeric(table: Any) -> bool:
     """Whether this is an array of numbers, or a list that makes one."""
-    if not hasattr(table, "dtype"):
+    if not isinstance(getattr(table, "dtype", None), np.dtype):
         table = np.asarray(table, dtype=None if hasattr(table, "__array__") else object)
         if table.dtype == object and table.ndim == 2:
             return all(isinstance(value, Real) for value in table.ravel())
@@ -255,7 +302,7 @@ def _as_frame(table: Any) -> pd.DataFrame | None:
     if is_polars(table):
         columns = {name: table[name].to_numpy() for name in table.columns}
         return _inferred(pd.DataFrame(columns))
-    if hasattr(table, "columns"):
+    if _is_frame(table):
         if not table.columns.is_unique:
             twice = table.columns[table.columns.duplicated()].tolist()
             raise ValueError(f"Columns of X have the same name: {twice[:5]}; rename them.")
@@ -334,10 +381,11 @@ def _categorical_columns(
     ):
         return sorted({int(j) % n_columns for j in wanted})
     positions = {name: j for j, name in enumerate(names)}
-    if wanted.ndim != 1 or not all(name in positions for name in wanted.tolist()):
+    unknown = [name for name in wanted.ravel().tolist() if name not in positions]
+    if wanted.ndim != 1 or unknown:
         raise ValueError(
-            f"categorical_features={categorical_features!r} is no mask, positions or names "
-            f"of columns of a table of {n_columns} columns."
+            f"categorical_features must be a mask, positions or names of {n_columns} "
+            f"columns; {unknown[:5]} are none of them."
         )
     return sorted({positions[name] for name in wanted.tolist()})
 

@@ -1,4 +1,4 @@
-"""Groups of rows, patients say: checked, joined, thinned to one row each, continued."""
+"""Groups of rows, patients say: checked, guessed, thinned to one row each, continued."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from sklearn.utils.validation import column_or_1d
 
 TELLS_APART = 0.9
-"""Share of different values in a column from which on rows do not agree in it by chance."""
+"""Share of the different rows that a column has values for, from which on it tells them
+apart."""
+
+MIN_DIFFERENT = 0.2
+"""Share of all rows that it has values for, at least."""
 
 
 def check_groups(groups: ArrayLike | None, n_rows: int) -> np.ndarray:
@@ -42,30 +44,25 @@ def check_groups(groups: ArrayLike | None, n_rows: int) -> np.ndarray:
     return np.unique(group_of, return_inverse=True)[1]
 
 
-def join_twins(X: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """Groups of rows, those joined that hold the same row.
+def groups_or_twins(groups: ArrayLike | None, X: np.ndarray) -> np.ndarray:
+    """Group of each row of X, (n, ...), as `check_groups`; where none are given, of twins.
 
-    Where a column tells nearly all different rows apart, rows that are equal are one
-    measurement that is there twice. Elsewhere they are left alone: in a table of a few
-    categories rows agree by chance.
-
-    Shape: X (n, ...), groups (n,) -> (n,)
+    Rows that are equal are one measurement that is there twice, where two columns at least
+    tell nearly all different rows apart. Elsewhere, in a table of a few categories say,
+    they agree by chance, and every row is its own.
     """
+    if groups is not None:
+        return check_groups(groups, len(X))
     rows = X.reshape(len(X), -1)
     hashes = (hash((row + 0.0).tobytes()) for row in rows)
     twin = pd.factorize(np.fromiter(hashes, dtype=np.int64))[0]
-    first = np.unique(twin, return_index=True)[1]
-    if len(first) == len(rows):
-        return groups
-    needed = TELLS_APART * len(first)
-    if not any(len(np.unique(column)) >= needed for column in rows[first].T):
-        return groups
-    code = np.unique(groups, return_inverse=True)[1]
-    links = coo_array(
-        (np.ones(len(rows)), (code, code.max() + 1 + twin)),
-        shape=(code.max() + 1 + len(first),) * 2,
-    )
-    return connected_components(links, directed=False)[1][code]
+    different = rows[np.unique(twin, return_index=True)[1]]
+    if len(different) < len(rows):
+        needed = max(TELLS_APART * len(different), MIN_DIFFERENT * len(rows))
+        telling = (c for c in different.T if len(np.unique(c)) >= needed)
+        if len(list(islice(telling, 2))) == 2:
+            return twin
+    return check_groups(None, len(X))
 
 
 def one_per_group(groups: np.ndarray, rng: np.random.RandomState) -> np.ndarray:

@@ -16,7 +16,7 @@ from sklearn.base import _fit_context
 from sklearn.utils.validation import validate_data
 
 from ._base_sampler import CHECKS, BaseGANOverSampler, Table
-from ._frames import TableFormat, is_polars, within_dtype
+from ._frames import TableFormat, is_polars, naming_the_column, within_dtype
 from ._prior import Prior
 from ._saving import Arrays, read, write
 from ._state import params_from_json, params_to_json, restore, state_of
@@ -266,8 +266,9 @@ class GANOverSampler(BaseGANOverSampler):
         self._format = TableFormat(X, self.categorical_features)
         labels: Any = y
         if is_polars(y):
-            labels = labels.to_numpy()
-        n_missing = int(np.asarray(pd.isna(labels)).sum())
+            y = y.to_series() if hasattr(y, "columns") else y
+            labels = y.to_numpy()
+        n_missing = 0 if y is None else int(np.asarray(pd.isna(labels)).sum())
         if n_missing:
             raise ValueError(
                 f"Input y contains NaN in {n_missing} rows; drop or label them."
@@ -367,9 +368,10 @@ class GANOverSampler(BaseGANOverSampler):
         self, X: Any, y: Any, accept_sparse: Any = None
     ) -> tuple[Any, np.ndarray, bool]:
         y, is_one_vs_all = check_target_type(y, indicate_one_vs_all=True)
-        X, y = validate_data(
-            self, X=X, y=y, accept_sparse=["csr", "csc"], ensure_all_finite="allow-nan"
-        )
+        with naming_the_column(X):
+            X, y = validate_data(
+                self, X=X, y=y, accept_sparse=["csr", "csc"], ensure_all_finite="allow-nan"
+            )
         return X, y, is_one_vs_all
 
     def _fit_resample(

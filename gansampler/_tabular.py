@@ -28,7 +28,7 @@ from ._adversarial import check_resumable
 from ._checkpoint import Checkpoint
 from ._conditional import ConditionalGenerator
 from ._encoding import TableEncoder
-from ._frames import TableFormat
+from ._frames import TableFormat, naming_the_column
 from ._groups import some_of_class
 from ._held_out import HeldOutScore
 from ._prior import Prior
@@ -464,13 +464,15 @@ class TabularGAN(ConditionalGenerator):
         self, X: ArrayLike, y: ArrayLike | None, groups: ArrayLike | None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         self.format_ = TableFormat(X, self.categorical_features)
-        rows = validate_data(
-            self,
-            self.format_.to_numbers(X),
-            dtype=[np.float64, np.float32],
-            ensure_min_samples=2,
-            ensure_all_finite="allow-nan",
-        )
+        numbers = self.format_.to_numbers(X)
+        with naming_the_column(numbers):
+            rows = validate_data(
+                self,
+                numbers,
+                dtype=[np.float64, np.float32],
+                ensure_min_samples=2,
+                ensure_all_finite="allow-nan",
+            )
         self._dtype = rows.dtype
         codes, group_of = self._learn_labels(len(rows), y, groups)
         return rows, codes, group_of

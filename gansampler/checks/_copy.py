@@ -18,7 +18,7 @@ from sklearn.utils.validation import (
 )
 
 from .._encoding import NormalScores
-from .._groups import check_groups, join_twins
+from .._groups import groups_or_twins
 from ._neighbours import ConformalNeighbours
 
 
@@ -114,8 +114,8 @@ class ConformalCopyCheck(BaseEstimator):
             Their classes; None takes all rows for one class.
         groups : array-like of shape (n_samples,), default=None
             Patients, say: a row's own group is left out of its neighbours. Ignored in
-            classes of one or two groups. Rows that are equal are taken for one patient's,
-            where a column tells nearly all others apart.
+            classes of one or two groups. Without groups equal rows are taken for one
+            patient's, where two columns tell nearly all others apart.
 
         Returns
         -------
@@ -124,7 +124,7 @@ class ConformalCopyCheck(BaseEstimator):
         rows = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         labels = np.zeros(len(rows), dtype=int) if y is None else column_or_1d(y)
         check_consistent_length(rows, labels)
-        group_of = join_twins(rows, check_groups(groups, len(rows)))
+        group_of = groups_or_twins(groups, rows)
         rng = check_random_state(self.random_state)
 
         if self.scale == "normal-scores":

@@ -13,8 +13,8 @@ from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
 from .._encoding import NormalScores
-from .._frames import TableFormat
-from .._groups import check_groups, join_twins, some_of_class
+from .._frames import TableFormat, naming_the_column
+from .._groups import groups_or_twins, some_of_class
 from .._mixed import MixedColumns
 from ..metrics import mutual_information_difference
 from ._diagnosis import SHOWN_ROWS, Diagnosis
@@ -69,8 +69,9 @@ def diagnose(
         Real rows that the generator has not seen, for two more statistics: are synthetic
         rows nearer to the rows it was trained on?
     groups : array-like of shape (n_real,), default=None
-        Patients, say: real rows of a group are not each other's neighbours. Rows that are
-        equal are taken for one patient's, where a column tells nearly all others apart.
+        Patients, say: real rows of a group are not each other's neighbours. Without
+        groups equal rows are taken for one patient's, where two columns tell nearly
+        all others apart.
     classes : array-like, default=None
         Classes to judge, where not all were meant to be made; None judges all of the real
         rows. The others serve to tell wrong labels.
@@ -120,7 +121,7 @@ def diagnose(
     new, labels_new = _check(X_synthetic, y_synthetic, "synthetic", format_)
     _check_width("synthetic", new, real)
     _refuse_new_gaps(real, new, format_)
-    group_of = join_twins(real, check_groups(groups, len(real)))
+    group_of = groups_or_twins(groups, real)
     judged = np.unique(labels if classes is None else np.asarray(classes)).tolist()
     without = [label for label in judged if label not in np.unique(labels).tolist()]
     if without:
@@ -258,9 +259,10 @@ def _check(
     """Rows in numbers, in the order of the real columns, and their labels."""
     name = f"X_{side}"
     numbers = format_.to_numbers(_in_order(X, name, format_), name, UNKNOWN_CATEGORY)
-    rows = check_array(
-        numbers, dtype=np.float64, input_name=name, ensure_all_finite="allow-nan"
-    )
+    with naming_the_column(numbers):
+        rows = check_array(
+            numbers, dtype=np.float64, input_name=name, ensure_all_finite="allow-nan"
+        )
     labels = column_or_1d(y, warn=True)
     check_consistent_length(rows, labels)
     n_missing = int(np.asarray(pd.isna(labels)).sum())

@@ -17,6 +17,7 @@ from sklearn.base import (
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import FLOAT_DTYPES, check_is_fitted, validate_data
 
+from .._frames import naming_the_column
 from .._warnings import warn
 from ._design import Terms, check_rank, check_sites, label_terms, some
 
@@ -200,10 +201,11 @@ class ComBat(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             effects of sites and covariates cannot be told apart; if the reference site is
             none of the sites, or has one row; if y is missing with `preserve_y`.
         """
-        if self.preserve_y:
-            X, y = validate_data(self, X, y, dtype=FLOAT_DTYPES)
-        else:
-            X = validate_data(self, X, dtype=FLOAT_DTYPES)
+        with naming_the_column(X):
+            if self.preserve_y:
+                X, y = validate_data(self, X, y, dtype=FLOAT_DTYPES)
+            else:
+                X = validate_data(self, X, dtype=FLOAT_DTYPES)
         X = X.astype(np.float64, copy=False)
         if sites is None:
             return self._fit_one_site(X)
@@ -268,7 +270,8 @@ class ComBat(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             missing values; if `fit` did not see a site, or a category of a covariate.
         """
         check_is_fitted(self)
-        values = validate_data(self, X, dtype=FLOAT_DTYPES, reset=False, copy=True)
+        with naming_the_column(X):
+            values = validate_data(self, X, dtype=FLOAT_DTYPES, reset=False, copy=True)
         if len(self.sites_) or sites is not None:
             values[:] = self._adjust(values.astype(np.float64), sites, covariates)
         if isinstance(X, pd.DataFrame):
