@@ -75,8 +75,8 @@ print(evidence(diagnosis))
 # ---------------------------
 #
 # Even the farthest of 420 features is not far: ``ks_p_adjusted`` allows for their number.
-# And of 216 rows the one most like a copy has ``p_copy`` 0.10: one fresh patient in ten
-# would come as close.
+# And of all rows judged, the one most like a copy has ``p_copy`` 0.12: one fresh patient in
+# eight would come as close.
 
 worst = diagnosis.features_.query("`class` == 0").nlargest(3, "ks")
 print(

@@ -85,9 +85,9 @@ print(f"share of the sick {corrected.class_prior_[1]:.2f}", end=", ")
 print(f"in the rows trained on {corrected.training_prior_[1]:.2f}")
 
 # %%
-# The resampled classifier tells a mean probability of 0.34 where 10% are sick; corrected
-# it is 0.10, and log-loss falls from 0.50 to 0.28. ``predict`` still goes by the
-# resampled probabilities (``decision="resampled"``), so balanced accuracy stays at 0.71.
+# The resampled classifier predicts a mean probability of 0.33 where 10% are sick.
+# Corrected, it is 0.10, and log-loss falls from 0.50 to 0.28. ``predict`` still goes by the
+# resampled probabilities (``decision="resampled"``), so balanced accuracy stays at 0.72.
 #
 # No resampling remains the rival. Its probabilities are a little better still (log-loss
 # 0.265), and so is its ranking, which a correction does not change. Its balanced accuracy

@@ -43,7 +43,7 @@ COUNTER = "class_counter"
 
 
 class PriorCorrectedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
-    """Classifier whose probabilities are freed of the prior that resampling gave it.
+    """Classifier whose probabilities are corrected for the prior that resampling changed.
 
     A classifier trained on a resampled table believes in the class shares of that table:
     after balancing, it predicts a rare class far too often. Resampling within classes
@@ -65,11 +65,11 @@ class PriorCorrectedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
     decision : {"resampled", "corrected"}, default="resampled"
         What `predict` goes by.
 
-        - "resampled": as `estimator` predicts. What resampling does for balanced accuracy
-          is kept, but `predict` is then not the class of largest `predict_proba`.
-        - "corrected": the class of largest `predict_proba`, for the fewest errors
-          altogether; of a rare class it predicts few. `decision_function` does not go with
-          it.
+        - "resampled": predict as `estimator` does. This keeps the gain in balanced
+          accuracy, but the class predicted need not have the largest `predict_proba`.
+        - "corrected": predict the class with the largest `predict_proba`. This makes the
+          fewest errors in all but rarely predicts a rare class. There is no
+          `decision_function` then.
     training_prior : "auto", "uniform", "empirical" or mapping of class -> probability, \
             default="auto"
         Class shares that `estimator` is trained on. "auto" counts them, where there are

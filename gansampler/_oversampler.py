@@ -27,14 +27,14 @@ from .checks import Diagnosis, diagnose_classes
 class GANOverSampler(BaseGANOverSampler):
     """Oversample with a conditional Wasserstein GAN and a copy check.
 
-    `fit_resample` trains a `TabularGAN` on the rows given, draws the rows that bring the
-    table to the wanted class counts, replaces those that look like copies of real rows,
-    and returns the original rows, untouched, followed by the synthetic ones.
+    `fit_resample` trains a `TabularGAN` on the rows given and draws as many rows as each
+    class needs. Rows that look like copies of real rows are redrawn. What is returned are
+    the original rows, untouched, followed by the synthetic ones.
 
     Parameters
     ----------
     sampling_strategy : float, str, dict or callable, default="auto"
-        Rows to add, as in every imbalanced-learn oversampler; not used when
+        Rows to add, as in every imbalanced-learn oversampler. Leave it at "auto" if
         `target_prior` is given.
 
         - float: rows of the minority class over rows of the majority class in the
@@ -46,17 +46,17 @@ class GANOverSampler(BaseGANOverSampler):
 
     target_prior : {"uniform", "empirical"} or mapping of class -> probability, \
             default=None
-        Share of each class in the returned table, met to the row by adding rows only.
-        "empirical" keeps the shares there are, to extend all classes with `target_size`.
-        None goes by `sampling_strategy`.
+        Share of each class in the returned table, reached exactly and by adding rows only.
+        "empirical" keeps the present shares; with `target_size` it extends all classes
+        alike. None: as `sampling_strategy` says.
     target_size : float or "extended", default=None
-        Rows in the returned table, as a multiple of the rows given, at least 1; with it
-        every class can be extended, the majority too. None takes the smallest table that
-        reaches the prior, "extended" twice that, worth a try for a classifier at
-        its defaults on a small, wide table. Without `target_prior`, the
-        shares that `sampling_strategy` leads to are kept.
+        Size of the returned table, as a multiple of the rows given, at least 1. It can
+        extend every class, the majority too. None returns the smallest table that reaches
+        the prior, "extended" twice that, which is worth a try for a classifier at its
+        defaults on a small, wide table. Without `target_prior`, the class shares are those
+        that `sampling_strategy` leads to.
     objective : str, default="wasserstein-gp"
-        What critic and generator play for: "wasserstein-gp", "wasserstein-zero-gp",
+        Loss of critic and generator: "wasserstein-gp", "wasserstein-zero-gp",
         "wasserstein-clip", "non-saturating", "minimax" or "least-squares".
     penalty : float, default=None
         Weight of the gradient penalty; None takes that of the objective.
@@ -65,8 +65,9 @@ class GANOverSampler(BaseGANOverSampler):
     start : {"copula", "normal"}, default="copula"
         Where the generator starts.
     n_modes : int or "auto", default="auto"
-        Gaussians that a class is drawn from, as long as there are 10 rows for each. "auto"
-        takes up to 16, as many as the rows clearly show and held-out rows speak for.
+        Number of Gaussians that model each class; each needs at least 10 rows. "auto" takes
+        more than one (up to 16) only if the rows clearly fall into groups and held-out rows
+        do not speak against it.
     categorical_features : "auto" or array-like, default="auto"
         Columns that hold categories, as `SMOTENC` has them: a mask, positions, or names.
         "auto" takes those of DataFrames whose dtype is category, string, object or bool,
@@ -75,13 +76,14 @@ class GANOverSampler(BaseGANOverSampler):
         Weight of the pooled within-class covariance in that of a class, in [0, 1]; it falls
         where rows outnumber columns, grows as a class gets smaller, and is 1 below 6 rows.
     n_components : int, default=32
-        Number of leading principal components that the game is played on.
+        Number of leading principal components that the networks see.
     hidden_layer_sizes : tuple of int, default=(128, 128, 128)
         Widths of the hidden layers of both networks.
     learning_rate_init : float, default=0.002
         Step size of Adam, for both players.
     max_iter : int, default=2000
-        Largest number of generator steps. 0 keeps the start, in a fraction of the time.
+        Largest number of generator steps. 0 skips the training and keeps the start, in
+        half the time or less.
     batch_size : int or "auto", default="auto"
         Rows in a batch, in expectation the same number of each class. "auto" takes an
         eighth of the rows, but from 128 to 256.
@@ -90,25 +92,27 @@ class GANOverSampler(BaseGANOverSampler):
     validation_fraction : float, default=0.2
         Share of the rows of each class to hold out, in (0, 1).
     n_iter_no_change : int, default=10
-        Scores in a row without progress on held-out rows after which training stops.
+        Training stops after this many scores in a row without progress on held-out rows;
+        see `TabularGAN`.
     checks : collection of {"memorization", "fidelity", "diagnosis"}, default=all
-        What stands between the generator and the table. "memorization" replaces rows that
-        look like copies of real ones. "fidelity" compares the rows drawn of each class
-        with the real ones by an energy test and, only where it rejects, draws more and
-        chooses among them by their density ratio to real rows, if that brings them nearer
-        to real rows left out. "diagnosis" judges the rows that were made, see
-        `diagnosis_`, and takes most of the time: leave it out in a search.
+        Checks to run on the rows drawn. "memorization" redraws rows that look like copies
+        of real ones. "fidelity" compares the rows of each class with the real ones by an
+        energy test; only if it rejects are more rows drawn and selected by their density
+        ratio to real rows, and only if that brings them nearer to real rows left out.
+        "diagnosis" judges the rows that were made, see `diagnosis_`. It changes no row and
+        takes a fifth of the time (with ``max_iter=0`` about half): leave it out in a
+        search.
     copy_alpha : float or None, default=0.1
         Level of the copy check: at most this share of fresh rows is refused, or
         2 / (n + 1) in a class of n rows where that is larger. None switches it off.
     memory : str, path-like or joblib.Memory, default=None
-        Where to keep the encoded table, for fits of the same rows with the same integer
-        `random_state`, the candidates of a search say. The results are the same without.
-        What is kept tells of the rows, and is pickled.
+        Where to cache the encoded table for further fits of the same rows with the same
+        integer `random_state`, such as the candidates of a search. Results are the same
+        with and without. The cache contains information about the rows, as a pickle.
     checkpoint_dir : path-like, default=None
-        Folder in which a training under way is kept, every ten seconds. An interrupted
-        `fit_resample`, called again with the same rows and parameters, goes on from there
-        and ends with the same bytes (on CPU); an integer `random_state` is needed.
+        Folder in which the state of a training is saved, every ten seconds. An interrupted
+        `fit_resample`, called again with the same rows and parameters, resumes from there
+        and ends with the same bytes (on CPU); it needs an integer `random_state`.
     device : {"auto", "cpu", "cuda", "mps"}, default="auto"
         Where to train; "auto" takes a CUDA GPU where there is one.
     verbose : bool, default=False
@@ -133,9 +137,9 @@ class GANOverSampler(BaseGANOverSampler):
     diagnosis_ : Diagnosis or None
         Verdict on the rows made of each class, with its evidence and a report,
         `diagnosis_.to_html("report.html")`; None when nothing was made or not asked for.
-        A fault that was found raises a `DiagnosisWarning`; "undetermined" is none. It
-        holds up to 1,000 real rows a class for its pictures, and a pickled sampler holds
-        them with it.
+        A `DiagnosisWarning` is issued for every verdict but "healthy" and "undetermined".
+        For its pictures it holds up to 1,000 real rows per class, and so does a pickle of
+        the sampler. The sampler's own diagnosis has `alpha=0.05` and 99 permutations.
     history_ : dict
         Losses and held-out scores of the training, see `TabularGAN`; empty when nothing
         was trained.
@@ -259,9 +263,20 @@ class GANOverSampler(BaseGANOverSampler):
         Raises
         ------
         ValueError
-            If X holds infinity or a column that is neither numeric nor categorical, y only
-            one class, lengths differ, or the classes wanted cannot be reached by adding
-            rows.
+            If X holds infinity or a column that is neither numeric nor categorical; if y
+            holds a single class or missing labels; if lengths differ; if the class counts
+            wanted cannot be reached by adding rows; if both `target_prior` and a
+            `sampling_strategy` other than "auto" are given; or if the device is not
+            available.
+
+        Warns
+        -----
+        SmallClassWarning
+            If a class has fewer than 6 rows.
+        CopyWarning
+            If some rows still look like copies after ten rounds of redrawing.
+        DiagnosisWarning
+            If the synthetic rows of a class have a fault.
         """
         self._format = TableFormat(X, self.categorical_features)
         labels: Any = y

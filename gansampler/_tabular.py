@@ -64,15 +64,16 @@ and steps with batches of hundreds see no more."""
 class TabularGAN(ConditionalGenerator):
     """Conditional Wasserstein GAN that starts at a Gaussian copula.
 
-    Columns are taken to normal scores, by smoothed ranks, and those to principal
-    components. There the generator starts as one shrunk Gaussian a class, a
-    class-conditional Gaussian copula of the table, and learns what to add to it in an
-    adversarial game on the leading components; the other components are drawn from the
-    Gaussian, given the noise that the leading ones started from.
-    Training stops, and the step to keep is chosen, on held-out rows: where no step
-    clearly beats the start there, the start is kept, and `start_used_` says so. Where rows
-    clearly fall into groups, a start of several modes a class stands in for either, if it
-    does as well on held-out rows.
+    Columns are mapped to normal scores (by smoothed ranks), and these to principal
+    components. The generator starts as one shrunk Gaussian per class on the components,
+    which makes it a class-conditional Gaussian copula of the table. In adversarial training
+    it learns a correction on the leading components; the others are drawn from the
+    Gaussian, given the noise of the leading ones.
+
+    Held-out rows decide when training stops and which step is kept. If no step clearly
+    beats the start, the start is kept, and `start_used_` says so. If rows clearly fall into
+    groups, a start with several modes per class takes the place of either, provided that
+    it does as well on held-out rows.
 
     Parameters
     ----------
@@ -89,11 +90,11 @@ class TabularGAN(ConditionalGenerator):
         Where the generator starts: the class-conditional Gaussian copula, or a standard
         normal that knows nothing of classes and dependence.
     n_modes : int or "auto", default="auto"
-        Gaussians that a class is drawn from, as long as there are 10 rows for each. "auto"
-        takes up to 16, by Schwarz's criterion (BIC) on the leading components. More than
-        one are not what the game starts from; they are taken if held-out rows, where there
-        are any, do not clearly speak against them, or score them better than the step of
-        the game to be kept.
+        Number of Gaussians that model each class; each needs at least 10 rows. "auto" takes
+        up to 16, by Schwarz's criterion (BIC) on the leading components. Training always
+        starts from one Gaussian per class. Several replace a start that would be kept,
+        unless held-out rows clearly speak against them, and a trained generator only if
+        held-out rows score them better.
     categorical_features : "auto" or array-like, default="auto"
         Columns that hold categories: a mask, positions, or names. "auto" takes those of
         DataFrames whose dtype is category, string, object or bool, and of arrays of
@@ -346,11 +347,13 @@ class TabularGAN(ConditionalGenerator):
     def score_samples(self, X: ArrayLike, y: ArrayLike | None = None) -> np.ndarray:
         """Scores of the critic: higher where it takes a row for a real one.
 
-        Comparable between rows of one fit only.
+        Comparable between rows of one fit only. With ``max_iter=0`` the critic is
+        untrained, and its scores mean nothing.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            Rows to score, real or synthetic, in the units of the table fitted.
         y : array-like of shape (n_samples,), default=None
             Class of each row; None averages the scores under each class, weighted by the
             share of the class in the training rows.

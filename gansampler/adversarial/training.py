@@ -41,6 +41,23 @@ class Plan:
     Scores are taken every `score_every` steps, and more rarely, by a tenth of the steps
     done, in a long training. The half-life of the generator's running average is a share
     of the steps done: it forgets the start, and smooths the more the longer it lasts.
+
+    Parameters
+    ----------
+    max_iter : int
+        Largest number of steps.
+    n_critic : int, default=2
+        Critic steps for each generator step.
+    learning_rate : float, default=0.002
+        Of Adam, for all players, in the first half.
+    betas : (float, float), default=(0, 0.99)
+        Decay of Adam's first and second moment.
+    average_half_life : float, default=0.1
+        Half-life of the running average, as a share of the steps done.
+    score_every : int, default=20
+        Steps from one held-out score to the next, at first.
+    n_iter_no_change : int, default=10
+        Scores in a row without progress after which training stops.
     """
 
     max_iter: int

@@ -26,19 +26,19 @@ class ConformalCopyCheck(BaseEstimator):
     """Copy check with a known error rate.
 
     For a synthetic row, the p-value answers: if this row were a fresh draw from the class
-    of the real rows, how often would it come out at least as close to a real row? It is
-    the larger of two full-conformal p-values, of the distance to the nearest real row and
-    of the ratio of nearest to second-nearest distance, so at the level of a class at most
-    that share of fresh rows is rejected, for any sample size and any distribution. Distance
-    alone would also catch rows that are merely central; the ratio alone, chance pairs.
+    of the real rows, how often would it come out at least as close to a real row? It is the
+    larger of two full-conformal p-values: of the distance to the nearest real row, and of
+    the ratio of that distance to the second-nearest. So of fresh rows at most a share as
+    large as the level is rejected, for any sample size and any distribution. The distance
+    alone would also reject rows that are merely central; the ratio alone, chance pairs.
 
     With groups, patients count alike however many rows they have, and fresh rows are those
     of new patients. A class of one or two patients is judged as if each row were its own.
 
-    The rate is exact for independent rows and numbers as given. A scale learned from the
-    real rows is theirs and not the new row's. With normal scores that shows in one column
-    (most fresh rows are refused, for they fall between evenly spaced scores) and a little
-    in two or three: take `scale="standard"` there.
+    The bound holds for independent rows and ``scale=None``. Other scales are learned from
+    the real rows only, which treats new rows differently. With normal scores this matters
+    in a single column, where most fresh rows are rejected as they fall between evenly
+    spaced scores, and a little in two or three: use `scale="standard"` there.
 
     A copy check is no privacy guarantee: it measures closeness, not what an attacker can
     learn.
@@ -120,6 +120,11 @@ class ConformalCopyCheck(BaseEstimator):
         Returns
         -------
         self : ConformalCopyCheck
+
+        Raises
+        ------
+        ValueError
+            If X has fewer than two rows or is not finite, or lengths differ.
         """
         rows = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         labels = np.zeros(len(rows), dtype=int) if y is None else column_or_1d(y)
@@ -146,6 +151,15 @@ class ConformalCopyCheck(BaseEstimator):
 
     def level(self, label: Any) -> float:
         """Level at which rows of a class are rejected.
+
+        Parameters
+        ----------
+        label : class
+
+        Returns
+        -------
+        float
+            ``alpha``, or 2 / (n + 1) in a class of n rows where that is larger.
 
         Raises
         ------

@@ -55,7 +55,9 @@ def diagnose(
 ) -> Diagnosis:
     """Tell how a generator failed, class by class, from its rows alone.
 
-    Works on the output of any generator. Real rows are those it was trained on.
+    Works on the output of any generator. As real rows, give those it was trained on.
+    "Fresh" rows, the standard of all comparisons, are further draws from the population
+    that the real rows come from. How a verdict follows is in docs/checks.md.
 
     Parameters
     ----------
@@ -79,13 +81,16 @@ def diagnose(
         Level at which single rows and columns are tested; 2 / (n + 1) in a class of n
         rows where that is larger.
     n_permutations : int, default=999
-        Exchanges of real and synthetic rows that give null distributions; at least 19,
-        and at least 99 for the rules that ask for p <= .01 to be able to fire.
+        Random exchanges of real and synthetic rows, from which null distributions are
+        taken; at least 19. With fewer than 99, the rules that need p <= .01 cannot fire.
     random_state : int, RandomState instance or None, default=None
+        Seed of exchanges and of random choices of rows.
 
     Returns
     -------
     Diagnosis
+        Verdict of each class in `verdicts_`, evidence in `statistics_`, `features_` and
+        `rows_`.
 
     Raises
     ------

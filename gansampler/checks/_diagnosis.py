@@ -36,9 +36,10 @@ class Diagnosis:
         of 100 tables of fresh rows (nan where no null is known), and `p_value`.
     features_ : DataFrame
         One row for each class and feature: two-sample Kolmogorov-Smirnov statistic `ks`,
-        its p-value, plain and adjusted (Benjamini-Hochberg), the Wasserstein distance in
-        interquartile ranges `w1_iqr`, and the mutual information with the class, less
-        what chance gives, in nats, of real and synthetic rows.
+        its p-value `ks_p_value` and that adjusted by Benjamini and Hochberg,
+        `ks_p_adjusted`; the Wasserstein distance in interquartile ranges, `w1_iqr`; and the
+        mutual information with the class, less what chance gives, in nats, of real rows
+        and of synthetic ones, `information_real` and `information_synthetic`.
     rows_ : DataFrame
         One row for each synthetic row that was held against the real ones, by its
         position `synthetic` in the table given: class, p-values `p_copy` (small where it
@@ -46,8 +47,11 @@ class Diagnosis:
         `nearest_real` of the nearest real row of its class with the `distance` to it,
         in normal scores.
     alpha : float
+        Level at which single rows and columns were tested.
     history_ : dict
         Losses and scores of the training, where the generator gave them; else empty.
+    is_healthy : bool
+        Whether every class is healthy; "undetermined" is not.
     """
 
     def __init__(

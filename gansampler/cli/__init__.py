@@ -1,4 +1,4 @@
-"""The command `gansampler`: oversample a CSV file, diagnose one, or see it all done."""
+"""The command `gansampler`: oversample, diagnose, harmonize, translate, demo."""
 
 from ._diagnose import NOT_HEALTHY
 from ._main import BAD_INPUT, main

@@ -20,7 +20,19 @@ COMMANDS = (_oversample, _diagnose, _harmonize, _translate, _demo)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; return 0 on success, 1 on a bad diagnosis, 2 on bad input."""
+    """Run the command and return its exit status.
+
+    Parameters
+    ----------
+    argv : sequence of str, default=None
+        Arguments after the name of the command; None takes those of the process.
+
+    Returns
+    -------
+    int
+        0 on success, 1 if `diagnose` finds a class that is not healthy, 2 on bad input,
+        130 if interrupted.
+    """
     arguments = _parser().parse_args(argv)
     try:
         with warnings.catch_warnings():

@@ -14,7 +14,15 @@ from ._validation import check_at_least, check_rows
 
 
 class PRDC(NamedTuple):
-    """Precision, recall, density and coverage."""
+    """Precision, recall, density and coverage; made by `prdc`.
+
+    Parameters
+    ----------
+    precision, recall, coverage : float
+        Shares, from 0 to 1; higher is better.
+    density : float
+        At least 0; 1 for fresh rows in expectation.
+    """
 
     precision: float
     recall: float
@@ -23,7 +31,15 @@ class PRDC(NamedTuple):
 
 
 class MissingBins(NamedTuple):
-    """Share of the real rows in bins that lack synthetic ones, and its p-value."""
+    """Share of the real rows in bins that lack synthetic ones; made by `missing_bins`.
+
+    Parameters
+    ----------
+    mass : float
+        The share, from 0 to 1; lower is better.
+    p_value : float
+        One-sided; small where a mode is missing.
+    """
 
     mass: float
     p_value: float

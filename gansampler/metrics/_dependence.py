@@ -14,14 +14,30 @@ from ._validation import check_at_least, check_rows
 
 
 class SpearmanDifference(NamedTuple):
-    """Difference of two correlation matrices: root mean square off the diagonal, norm."""
+    """Difference of two rank correlation matrices; made by `spearman_difference`.
+
+    Parameters
+    ----------
+    rms : float
+        Root mean square of the differences off the diagonal, from 0 to 2.
+    frobenius : float
+        Frobenius norm of the difference.
+    """
 
     rms: float
     frobenius: float
 
 
 class SpearmanPermutationRatio(NamedTuple):
-    """Observed root mean square over the mean of its null, and the null, shape (B,)."""
+    """Difference of correlations, over chance; made by `spearman_permutation_ratio`.
+
+    Parameters
+    ----------
+    ratio : float
+        Observed root mean square over the mean of its null; about 1 for fresh rows.
+    null : ndarray of shape (n_permutations,)
+        Root mean squares under permutation.
+    """
 
     ratio: float
     null: np.ndarray

@@ -12,7 +12,15 @@ from ._neighbours import CHUNK
 
 
 class RankTest(NamedTuple):
-    """Area under the ROC curve, and the one-sided Mann-Whitney p-value of more than .5."""
+    """Area under the ROC curve, and whether it is above .5.
+
+    Parameters
+    ----------
+    auc : float
+        Area under the ROC curve, from 0 to 1.
+    p_value : float
+        Of the Mann-Whitney test, one-sided: small where the area is above .5.
+    """
 
     auc: float
     p_value: float

@@ -17,7 +17,17 @@ from ._validation import check_at_least, check_rows
 
 
 class EnergyTest(NamedTuple):
-    """Energy distance, its permutation p-value, and its ratio to the 95% null quantile."""
+    """Permutation test of equal distributions; made by `energy_test`.
+
+    Parameters
+    ----------
+    statistic : float
+        Energy distance, at least 0.
+    p_value : float
+        Of the permutation test, one-sided.
+    ratio : float
+        Statistic over the 95% quantile of its null; above 1, the test rejects at .05.
+    """
 
     statistic: float
     p_value: float

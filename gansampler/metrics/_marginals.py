@@ -12,7 +12,15 @@ from ._validation import check_rows
 
 
 class KolmogorovSmirnov(NamedTuple):
-    """Two-sample test of each column, both arrays of shape (d,)."""
+    """Two-sample test of each column; made by `kolmogorov_smirnov`.
+
+    Parameters
+    ----------
+    statistic : ndarray of shape (d,)
+        Largest difference of the two distribution functions, from 0 to 1.
+    p_value : ndarray of shape (d,)
+        Not adjusted for the number of columns.
+    """
 
     statistic: np.ndarray
     p_value: np.ndarray

@@ -19,7 +19,16 @@ from ._validation import check_at_least, check_rows
 
 
 class DCRShare(NamedTuple):
-    """Share of synthetic rows nearest to a training row, and its p-value."""
+    """Whether synthetic rows keep close to training rows; made by `dcr_share`.
+
+    Parameters
+    ----------
+    share : float
+        Share of synthetic rows that are nearer to a training row than to any held-out one;
+        .5 is best.
+    p_value : float
+        Of the permutation test, one-sided.
+    """
 
     share: float
     p_value: float

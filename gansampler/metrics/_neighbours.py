@@ -17,9 +17,14 @@ CHUNK = 2**22
 class NearestNeighbours(NamedTuple):
     """Distance of each row to the nearest other row.
 
-    real_real : shape (n,), of real rows among real ones. synthetic_synthetic : shape (m,),
-    of synthetic rows among synthetic ones. synthetic_real : shape (m,), of synthetic rows
-    to real ones.
+    Parameters
+    ----------
+    real_real : ndarray of shape (n,)
+        From real rows to the nearest other real row.
+    synthetic_synthetic : ndarray of shape (m,)
+        From synthetic rows to the nearest other synthetic row.
+    synthetic_real : ndarray of shape (m,)
+        From synthetic rows to the nearest real row.
     """
 
     real_real: np.ndarray
@@ -28,7 +33,15 @@ class NearestNeighbours(NamedTuple):
 
 
 class NearestNeighbourRatios(NamedTuple):
-    """Mean nearest-neighbour distances over that among real rows."""
+    """Mean nearest-neighbour distances over that among real rows.
+
+    Parameters
+    ----------
+    synthetic_real : float
+        From synthetic to real rows; a little above 1 for fresh rows.
+    synthetic_synthetic : float
+        Among synthetic rows; about 1 for as many fresh rows as real ones.
+    """
 
     synthetic_real: float
     synthetic_synthetic: float

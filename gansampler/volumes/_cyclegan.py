@@ -71,9 +71,9 @@ class CycleGAN(AdversarialEstimator):
     The generators start at a filter that matches the mean power spectra of the two sides,
     and learn what is left: reconstruction kernels and detectors are such filters, nearly.
     Which step is kept, the start included, is chosen on held-out volumes by the energy
-    score of radiomic features, in both directions. Nothing in a generator depends on what
-    is farther away than a few voxels, so that volumes of any size are translated part by
-    part without seams; and nothing normalises, so that intensities keep their meaning.
+    score of radiomic features, in both directions. A generator sees a bounded number of
+    voxels around each voxel, so volumes of any size can be translated part by part without
+    seams; and it has no normalisation layers, so intensities keep their meaning.
 
     Works for 2D slices, of shape (n, channel, height, width), as well.
 
@@ -120,8 +120,10 @@ class CycleGAN(AdversarialEstimator):
     early_stopping : bool, default=True
         Whether to choose the step to keep, the start included, on held-out volumes; where
         there are too few to hold two out, the start is kept. If not, the last step is.
-    validation_fraction, n_iter_no_change
-        As in `TabularGAN`.
+    validation_fraction : float, default=0.2
+        Share of the volumes of each side to hold out, in (0, 1).
+    n_iter_no_change : int, default=5
+        Training stops after this many scores in a row without progress.
     mixed_precision : "auto" or bool, default="auto"
         Whether networks compute in bfloat16, on CPU or a CUDA GPU; "auto": on the latter.
     device : {"auto", "cpu", "cuda"}, default="auto"

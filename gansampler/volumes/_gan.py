@@ -63,15 +63,16 @@ ROUNDS = 20
 class VolumeGAN(ConditionalGenerator):
     """Conditional Wasserstein GAN for 3D images and their masks.
 
-    Step 0 draws, for each class, the mask from a Gaussian on its signed distance, bends the
-    tissues of a real volume of the class until they go around it, and fills both with
-    random fields that have the power spectrum and the histogram of the class; without a
-    mask, the shapes of tissues are drawn from that Gaussian too. Generator and critic then
-    play on whole volumes: a residual network, from coarse to fine, corrects what the start
-    draws, and the critic scores image and mask together, by projection on the class. Which
-    step is kept, the start included, is chosen on held-out volumes by the energy score of
-    radiomic features. At last, voxels inside the mask are moved until patches are
-    distributed as in real volumes of the class.
+    The start (step 0) draws a volume in three stages. The mask comes from a Gaussian on its
+    signed distance, one per class. The tissues of a real volume of the class are deformed
+    until they fit around that mask (without masks, their shapes come from the Gaussian
+    too). Mask and tissues are filled with random fields that have the power spectrum and
+    the histogram of the class. In adversarial training on whole volumes, a residual
+    network then learns to correct what the start draws, from coarse to fine; the critic
+    scores image and mask together, by projection on the class. Held-out volumes decide, by
+    the energy score of radiomic features, which step is kept, the start included. Last, the
+    intensities inside the mask are adjusted until patches are distributed as in real
+    volumes of the class.
 
     Works for 2D slices, of shape (n, channel, height, width), as well.
 
@@ -110,8 +111,10 @@ class VolumeGAN(ConditionalGenerator):
         Volumes in a batch, in expectation the same number of each class.
     early_stopping : bool, default=True
         Whether to choose the step to keep, the start included, on held-out volumes.
-    validation_fraction, n_iter_no_change
-        As in `TabularGAN`.
+    validation_fraction : float, default=0.2
+        Share of the volumes of each class to hold out, in (0, 1).
+    n_iter_no_change : int, default=4
+        Training stops after this many scores in a row without progress.
     copy_alpha : float or None, default=0.1
         Level of the copy check that a step must pass to be kept.
     mixed_precision : "auto" or bool, default="auto"

@@ -25,41 +25,48 @@ from ._validation import check_volumes
 class VolumeGANOverSampler(BaseGANOverSampler):
     """Oversample volumes with a conditional Wasserstein GAN and a copy check.
 
-    `fit_resample` trains a `VolumeGAN`, draws the volumes that bring the stack to the
-    wanted class counts, draws those anew whose radiomic features lie so near a real
-    volume's that they look like its copies, and returns the volumes given followed by the
-    new ones.
+    `fit_resample` trains a `VolumeGAN` and draws as many volumes as each class needs.
+    Volumes whose radiomic features lie so near those of a real volume that they look like
+    its copies are redrawn. What is returned are the volumes given, followed by the new
+    ones.
 
     Parameters
     ----------
     sampling_strategy : float, str, dict or callable, default="auto"
-        Volumes to add, as in every imbalanced-learn oversampler; not used when
+        Volumes to add, as in every imbalanced-learn oversampler. Leave it at "auto" if
         `target_prior` is given.
     target_prior : {"uniform", "empirical"} or mapping of class -> probability, \
             default=None
         Share of each class in the returned stack; see `GANOverSampler`.
     target_size : float or "extended", default=None
         Volumes in the returned stack, as a multiple of those given; see `GANOverSampler`.
-    mask_channel, window, objective, penalty, n_critic, shrinkage, texture_steps, \
-            channels, flips, rotation, translation, learning_rate_init, max_iter, \
-            batch_size, early_stopping, validation_fraction, n_iter_no_change, \
-            mixed_precision, checkpoint_dir, device, verbose, random_state
+    mask_channel, window, objective, penalty, n_critic, shrinkage, texture_steps
+        As in `VolumeGAN`.
+    channels, flips, rotation, translation, learning_rate_init, max_iter, batch_size
+        As in `VolumeGAN`.
+    early_stopping, validation_fraction, n_iter_no_change
         As in `VolumeGAN`.
     checks : collection of {"memorization", "fidelity", "diagnosis"}, default=all
         What stands between the generator and the stack, as in `GANOverSampler`, with
         distances between radiomic features.
     copy_alpha : float or None, default=0.1
-        Level of the copy check: at most this share of fresh volumes is refused.
+        Level of the copy check: at most this share of fresh volumes is rejected, or
+        2 / (n + 1) in a class of n volumes where that is larger. None switches it off.
     extractor : callable or None, default=None
         Takes a stack of volumes to a table of features, (n, n_features), between which
         distances are measured, `RadiomicsExtractor(...).fit_transform` for instance. None
         takes some forty features that need no other package, and no time.
+    mixed_precision, checkpoint_dir, device, verbose, random_state
+        As in `VolumeGAN`.
 
     Attributes
     ----------
-    sampling_strategy_, gan_, is_synthetic_, groups_resampled_, acceptance_rate_, \
-            diagnosis_, history_
-        As in `GANOverSampler`; `gan_` is a `VolumeGAN`, and `diagnosis_` judges features.
+    sampling_strategy_, is_synthetic_, groups_resampled_, acceptance_rate_, history_
+        As in `GANOverSampler`.
+    gan_ : VolumeGAN or None
+        The fitted generator; None when there was nothing to add.
+    diagnosis_ : Diagnosis or None
+        Verdict on the volumes made of each class, by their features.
 
     See Also
     --------
