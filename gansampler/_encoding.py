@@ -24,6 +24,9 @@ MAX_COMPONENTS = 1000
 BEYOND = 10.0
 """Scores that rows from outside the range of a column can go beyond its extremes."""
 
+MAX_DECIMALS = 4
+"""Decimals that numbers are written with, at most; more are those of a computation."""
+
 BANDWIDTH = 1.59
 """Of a kernel for a distribution function, in spreads times n ** (-1 / 3): the best one for
 normal columns (Azzalini 1981)."""
@@ -52,9 +55,12 @@ class NormalScores:
         Observed values at evenly spaced ranks: all of them up to `MAX_QUANTILES` rows.
     ranks_ : ndarray of shape (n_quantiles, n_features)
         The rank that stands for each, from 0 to n - 1: its own, or a smoothed one.
-    is_integer_, is_discrete_ : ndarray of bool, shape (n_features,)
-        Columns of whole numbers, which come back rounded; columns of few distinct values
-        (at most two, or a tenth of the rows), which come back as observed values only.
+    decimals_ : ndarray of int, shape (n_features,)
+        Decimals that the values of a column have, to which they come back rounded; -1 if
+        they are more than `MAX_DECIMALS`.
+    is_discrete_ : ndarray of bool, shape (n_features,)
+        Columns of few distinct values (at most two, or a tenth of the rows), which come
+        back as observed values only.
     """
 
     def fit_transform(self, X: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
@@ -69,7 +75,7 @@ class NormalScores:
         self.quantiles_ = np.empty((len(ranks), d))
         evenly = np.linspace(0, n - 1, len(ranks))
         self.ranks_ = np.broadcast_to(evenly[:, None], self.quantiles_.shape)
-        self.is_integer_, self.is_discrete_ = np.empty((2, d), dtype=bool)
+        self.decimals_, self.is_discrete_ = np.empty(d, dtype=int), np.empty(d, dtype=bool)
         shuffled = rng.permutation(n)
         score_of_rank = self._to_scores(np.arange(n))
         # One memory layout, for sums in another order differ in the last bit.
@@ -80,7 +86,7 @@ class NormalScores:
             ordered = np.sort(column)
             n_distinct = 1 + np.count_nonzero(np.diff(ordered) > 0)
             self.quantiles_[:, j] = ordered[ranks]
-            self.is_integer_[j] = (column == np.rint(column)).all()
+            self.decimals_[j] = _decimals(column)
             self.is_discrete_[j] = n_distinct <= 2 or 10 * n_distinct <= n
             by_rank = shuffled[column[shuffled].argsort(kind="stable")]
             scores[by_rank, j] = score_of_rank if n_distinct > 1 else 0.0
@@ -157,8 +163,8 @@ class NormalScores:
             between = np.clip(low + share * (high - low), low, high)
             # At a share of one the sum may miss the observed value by its last bit.
             X[:, j] = np.where(share < 1, between, high)
-            if self.is_integer_[j]:
-                X[:, j] = np.rint(X[:, j])
+            if self.decimals_[j] >= 0:
+                X[:, j] = np.round(X[:, j], self.decimals_[j])
         return X
 
     def _to_scores(self, ranks: np.ndarray) -> np.ndarray:
@@ -171,6 +177,19 @@ class NormalScores:
         kept = np.unique(np.linspace(0, n - 1, min(n, n_quantiles)).round().astype(int))
         coarse.quantiles_, coarse.ranks_ = self.quantiles_[kept], self.ranks_[kept]
         return coarse
+
+
+def _decimals(column: np.ndarray) -> int:
+    """Decimals that all values of a column can be written with, or -1."""
+    with np.errstate(over="ignore"):
+        single = column.astype(np.float32)
+    if (single == column).all():
+        column = single
+    for n in range(MAX_DECIMALS + 1):
+        # A few values tell nearly always.
+        if all((np.round(some, n) == some).all() for some in (column[:50], column)):
+            return n
+    return -1
 
 
 def _interpolated(x: np.ndarray, places: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ from .adversarial import ConditionalMLP, Critic, History
 # Fitted arrays that a file holds, without their last underscore.
 _OWN_ARRAYS = ("class_prior", "is_learned", "scale")
 _START_ARRAYS = ("location", "scale_tril", "mode_class", "mode_weight")
-_SCORES_ARRAYS = ("quantiles", "ranks", "is_integer", "is_discrete")
+_SCORES_ARRAYS = ("quantiles", "ranks", "decimals", "is_discrete")
 _ENCODER_ARRAYS = ("mean", "components", "remainder")
 _COLUMNS_ARRAYS = (
     "numeric",

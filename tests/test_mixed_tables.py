@@ -557,3 +557,19 @@ def test_numbers_near_the_smallest_there_are():
     X["probability"] = 10.0 ** np.linspace(-322, 0, 40)
     found, _ = GANOverSampler(**SHORT).fit_resample(X, y)
     assert np.isfinite(found).all(axis=None)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "Float64"])
+def test_decimals_are_as_many_as_they_were(dtype):
+    X, y = numbers(60), np.arange(60) % 3 == 0
+    for name, n in {"a": 0, "b": 1, "c": 3}.items():
+        X[name] = (10 * X[name]).round(n)
+    X["exact"] = np.exp(numbers(60)["a"])
+    X.loc[::7, "b"] = np.nan
+    found, _ = GANOverSampler(**SHORT).fit_resample(X.astype(dtype), y)
+    new = found.astype("float64" if dtype == "Float64" else dtype)[60:]
+    for name, n in {"a": 0, "b": 1, "c": 3}.items():
+        some = new[name].dropna()
+        assert (some.round(n) == some).all() and len(np.unique(some)) > 10
+    assert (new["exact"].round(4) != new["exact"]).mean() > 0.9
+    assert (new["b"].dropna().round(0) != new["b"].dropna()).mean() > 0.5

@@ -17,7 +17,7 @@ from sklearn.base import (
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import FLOAT_DTYPES, check_is_fitted, validate_data
 
-from .._frames import naming_the_column
+from .._frames import is_polars, naming_the_column
 from .._warnings import warn
 from ._design import Terms, check_rank, check_sites, label_terms, some
 
@@ -276,6 +276,8 @@ class ComBat(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             values[:] = self._adjust(values.astype(np.float64), sites, covariates)
         if isinstance(X, pd.DataFrame):
             return pd.DataFrame(values, index=X.index, columns=X.columns)
+        if is_polars(X):
+            return X.__class__(dict(zip(X.columns, values.T, strict=True)))
         return values
 
     def fit_transform(
