@@ -379,8 +379,11 @@ def test_resampled_values_are_at_their_places(direction):
     expected = fine.position(index) @ (1.0, -2.0, 0.5)
     np.testing.assert_allclose(fine.array[0], expected, atol=1e-4)
     np.testing.assert_allclose(fine.center, volume.center, atol=1.5)
+    off = volume.index(fine.position((np.array(fine.shape) - 1) / 2))
+    assert np.abs(off - volume.index(volume.center)).max() <= 0.5 + 1e-9
+    given = resample(volume, (1.5, 1.5, 0.5), size=(8, 6, 10), center=volume.center)
     np.testing.assert_allclose(
-        fine.position((np.array(fine.shape) - 1) / 2), volume.center, atol=1e-9
+        given.position((np.array(fine.shape) - 1) / 2), volume.center, atol=1e-9
     )
     assert fine.spacing == (1.5, 1.5, 0.5)
 
@@ -389,7 +392,10 @@ def test_resample_covers_the_volume():
     volume = linear(OBLIQUE)
     coarse = resample(volume, (6, 3, 4))
     assert coarse.shape == (3, 5, 3)
-    middle = [v.position((np.array(v.shape) - 1) / 2) for v in (volume, coarse)]
+    # From one voxel to the next, two and four on: none is interpolated.
+    np.testing.assert_allclose(volume.index(coarse.origin), (1, 1, 2), atol=1e-9)
+    fine = resample(volume, (2, 0.6, 0.7))
+    middle = [v.position((np.array(v.shape) - 1) / 2) for v in (volume, fine)]
     np.testing.assert_allclose(*middle)
     same = resample(volume, SPACING)
     np.testing.assert_allclose(same.array, volume.array, atol=1e-4)
@@ -409,6 +415,59 @@ def test_coarser_spacing_smooths_and_finer_does_not():
     np.testing.assert_allclose(
         on_voxels.array[:, ::2], noise.array[:, 10:31, 10:30, 10:30], atol=1e-6
     )
+
+
+def noise_and_box(extent, first=9, seed=0):
+    """White noise, and a box of `extent` voxels in it."""
+    rng = np.random.default_rng(seed)
+    array = np.zeros((2, 36, 37, 38))
+    array[0] = rng.normal(0, 20, array.shape[1:])
+    array[(1, *(slice(first, first + n) for n in extent))] = 1
+    return Volume(array, spacing=(1, 1, 1), modality="CT")
+
+
+@pytest.mark.parametrize("extent", [(11, 11, 11), (12, 11, 10), (10, 12, 12)])
+@pytest.mark.parametrize("size", [(16, 16, 16), (17, 16, 17), (15, 15, 15)])
+def test_at_the_spacing_of_the_volume_no_value_changes(extent, size):
+    volume = noise_and_box(extent)
+    cube = resample(volume, (1, 1, 1), size=size)
+    np.testing.assert_array_equal(cube.array, crop(volume, size).array)
+    assert cube.mask.sum() == volume.mask.sum()
+    np.testing.assert_array_equal(cube.images[0][cube.mask], volume.images[0][volume.mask])
+
+
+@pytest.mark.parametrize("spacing, expected", [(3, 2.28), (2, 4.75), (1, 20)])
+def test_smoothing_does_not_depend_on_parity(spacing, expected):
+    sd = []
+    for edge in (17, 18):
+        for size in (8, 9):
+            cubes = [
+                resample(noise_and_box([edge] * 3, seed=i), [spacing] * 3, size=[size] * 3)
+                for i in range(4)
+            ]
+            sd.append(np.concatenate([c.images[0][c.mask] for c in cubes]).std())
+    np.testing.assert_allclose(sd, expected, rtol=0.05)
+
+
+def test_covering_smooths_all_shapes_alike():
+    noise = noise_and_box((2, 2, 2)).images
+    inner = [
+        resample(Volume(noise[:, :n, :n, :n], spacing=(1, 1, 1)), (2, 2, 2)).array[
+            :, 1:-1, 1:-1, 1:-1
+        ]
+        for n in (33, 34, 35, 36)
+    ]
+    np.testing.assert_allclose([values.std() for values in inner], 4.75, rtol=0.05)
+
+
+def test_masks_do_not_grow_by_ties():
+    """Half a voxel off, and twice as fine, edges of a mask lie halfway between voxels."""
+    volume = noise_and_box((11, 11, 11))
+    halfway = resample(volume, (1, 1, 1), size=(20, 11, 11), center=(14, 14, 14))
+    assert halfway.mask.sum() == pytest.approx(11**3, abs=1)
+    fine = resample(volume, (0.5, 0.5, 0.5), size=(40, 40, 40))
+    # As large in mm, but for edges, which are rounded off.
+    assert fine.mask.sum() == pytest.approx(22**3, rel=0.03)
 
 
 def test_beyond_the_volume_is_air():

@@ -17,6 +17,9 @@ AIR = {"CT": -1000.0, "PT": 0.0, "MR": 0.0}
 FWHM = float(np.sqrt(8 * np.log(2)))
 """Full width at half maximum of a Gaussian, in standard deviations."""
 
+TIE = 1e-6
+"""Share of a voxel by which masks are read further on, so that no value is just 0.5."""
+
 
 def resample(
     volume: Volume,
@@ -30,7 +33,11 @@ def resample(
 
     Along each axis where the new spacing is coarser, a Gaussian whose full width at half
     maximum is sqrt(new² - old²) removes what the new grid cannot hold; linear
-    interpolation follows. The mask takes the same steps and is cut at 0.5.
+    interpolation follows. The mask takes the same steps and is cut at 0.5; what is
+    just half in it is in at one end and out at the other, so that masks do not grow.
+
+    Unless `center` is given, the new grid starts on a voxel: how much interpolation smooths
+    does not go by where a mask lies. At the spacing of the volume all values stay.
 
     Parameters
     ----------
@@ -41,8 +48,9 @@ def resample(
         Voxels of the new grid along (depth, height, width). None covers the volume, to
         the nearest voxel, about its centre.
     center : (float, float, float), optional
-        Centre of the new grid in mm, (z, y, x), where `size` is given. None takes the
-        centre of the mask's bounding box, or of the volume if it has no mask.
+        Centre of the new grid in mm, (z, y, x), where `size` is given; met exactly. None
+        takes the centre of the mask's bounding box, or of the volume if it has no mask,
+        met within half a voxel as in `crop`.
     pad_value : float, optional
         Value of image voxels beyond the edges of the volume; None takes air: -1000 for CT,
         0 for PET and MR. The mask is 0 there.
@@ -78,6 +86,10 @@ def resample(
         count = _size(size)
         middle = volume.index(volume.center if center is None else triple(center, "center"))
     start = middle - (count - 1) / 2 * new / old
+    if center is None:
+        # A grid that covers the volume more finely would reach beyond its edge.
+        is_free = (size is not None) | (new >= old)
+        start = np.where(is_free, _nearest(start), start)
     inside = np.ones(tuple(count), bool)
     for axis, n in enumerate(volume.shape):
         at = start[axis] + np.arange(count[axis]) * new[axis] / old[axis]
@@ -87,8 +99,10 @@ def resample(
     outside = 0.0 if inside.all() else air(volume, pad_value)
 
     blur = np.sqrt(np.maximum(new**2 - old**2, 0)) / FWHM / old
+    ties = np.zeros(len(volume.array))
+    ties[len(volume.images) :] = TIE
     channels = []
-    for channel in volume.array:
+    for channel, tie in zip(volume.array, ties, strict=True):
         values = channel.astype(np.float64)
         for axis in np.flatnonzero(blur).tolist():
             values = gaussian_filter1d(values, blur[axis], axis=axis, mode="nearest")
@@ -96,7 +110,7 @@ def resample(
             affine_transform(
                 values,
                 np.diag(new / old),
-                start,
+                start + tie,
                 output_shape=tuple(count),
                 order=1,
                 mode="nearest",
@@ -160,8 +174,7 @@ def crop(
     """
     count = _size(size)
     middle = volume.index(volume.center if center is None else triple(center, "center"))
-    # Rounding errors of positions must not decide between two voxels.
-    start = np.floor(np.round(middle - (count - 1) / 2, 6) + 0.5).astype(int)
+    start = _nearest(middle - (count - 1) / 2).astype(int)
     return _window(volume, start, count, pad_value)
 
 
@@ -270,6 +283,11 @@ def _window(
     if (high > low).all():
         array[(slice(None), *target)] = volume.array[(slice(None), *source)]
     return replace(volume, array=array, origin=triple(volume.position(start), "origin"))
+
+
+def _nearest(index: np.ndarray) -> np.ndarray:
+    """The voxels nearest to indices; errors of rounding do not decide between two."""
+    return np.floor(np.round(index, 6) + 0.5)
 
 
 def _size(size: ArrayLike) -> np.ndarray:
