@@ -311,6 +311,21 @@ def test_an_interrupted_writer_leaves_what_was_there(tmp_path, name, monkeypatch
     np.testing.assert_array_equal(read_volume(tmp_path / name).array, volume.array)
 
 
+def test_a_folder_that_cannot_be_replaced_stays(tmp_path, monkeypatch):
+    volume = make_volume()
+    write_volume(tmp_path / "dicom", volume)
+
+    def fail(self, target):
+        raise OSError("no such luck")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", fail)
+        with pytest.raises(OSError, match="no such luck"):
+            write_volume(tmp_path / "dicom", make_volume(seed=1), overwrite=True)
+    assert [p.name for p in tmp_path.iterdir()] == ["dicom"]
+    np.testing.assert_array_equal(read_volume(tmp_path / "dicom").array, volume.array)
+
+
 def test_volumes_that_cannot_be_written(tmp_path):
     plain, masked = make_volume(), make_volume(has_mask=True)
     bad = plain.array.copy()

@@ -150,9 +150,6 @@ def write_volume(
                 write(temporary, part)
             except (ValueError, RuntimeError) as error:
                 raise ValueError(f"{target} was not written: {error}") from error
-            if target.is_dir():
-                # A folder takes the place of an empty one only.
-                target.rename(temporary.parent / "replaced")
 
 
 def writer_for(path: PathLike) -> Callable[[Path, Volume], None]:
