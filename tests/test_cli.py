@@ -241,6 +241,15 @@ def test_files_that_cannot_be_read(csv, capsys):
     assert "not a readable CSV" in capsys.readouterr().err
 
 
+def test_what_is_said_of_a_missing_folder_is_shown(csv, monkeypatch, capsys):
+    def fail(self, path):
+        raise FileNotFoundError("there is no folder out; create it first.")
+
+    monkeypatch.setattr(Datasheet, "to_json", fail)
+    assert oversample(csv, "--steps", "0")[0] == cli.BAD_INPUT
+    assert "there is no folder out; create it first." in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "rewrite, message",
     [

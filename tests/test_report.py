@@ -154,7 +154,7 @@ def test_file_is_written_whole_or_not_at_all(tmp_path):
     path = tmp_path / "report.html"
     text = diagnosis_of(3).to_html(path)
     assert path.read_text(encoding="utf-8") == text
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=r"no folder .*nowhere .*; create it first"):
         diagnosis_of(3).to_html(tmp_path / "nowhere" / "report.html")
     assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
 

@@ -201,3 +201,8 @@ def test_nothing_half_written_is_left(saved, tmp_path, monkeypatch):
     with pytest.raises(OSError):
         gan.save(tmp_path / "gan")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_to_write_in_that_is_not_there_is_named(saved, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no folder .*nowhere to write gan in; cr"):
+        TabularGAN.load(saved).save(tmp_path / "nowhere" / "gan")

@@ -38,11 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             return arguments.run(arguments)
-    except FileNotFoundError as error:
-        print(f"gansampler: there is no file {error.filename}.", file=sys.stderr)
-        return BAD_INPUT
     except (ValueError, TypeError, OSError, ImportError) as error:
-        print(f"gansampler: {error}", file=sys.stderr)
+        print(f"gansampler: {_described(error)}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
         print("gansampler: interrupted; nothing was written", file=sys.stderr)
@@ -81,6 +78,13 @@ class _Help(argparse.HelpFormatter):
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         wrap = partial(textwrap.fill, initial_indent=indent, subsequent_indent=indent)
         return wrap(text, width, break_on_hyphens=False)
+
+
+def _described(error: Exception) -> str:
+    """What Python says of files that are not there, in plain words."""
+    if isinstance(error, FileNotFoundError) and error.filename is not None:
+        return f"there is no file {error.filename}."
+    return str(error)
 
 
 def _show_warning(message: Any, *_: Any, **__: Any) -> None:
