@@ -52,6 +52,33 @@ def test_only_features_of_other_sites_change(csv, capsys):
     pd.testing.assert_frame_equal(after[features].astype(float), expected, check_exact=True)
 
 
+def test_identifiers_and_flags_are_kept(csv, capsys):
+    kept = {
+        "case": range(7000, 7060),
+        "sex": ["0", "1"] * 30,
+        "name": [f"Patient {i}" for i in range(60)],
+    }
+    before = text(csv).assign(**kept)
+    before.to_csv(csv, index=False)
+    arguments = ["--id", "case", "--keep", "sex", "--keep", "name", "--covariate", "age"]
+    code, out = harmonize(csv, *arguments)
+    printed = capsys.readouterr()
+    assert code == 0, printed.err
+    assert "changed: f0, f1, f2, f3\n" in printed.out
+    same = ["patient", "centre", "age", "outcome", *kept]
+    pd.testing.assert_frame_equal(text(out)[same], text(csv)[same], check_exact=True)
+    assert (text(out)["f0"] != before["f0"]).all()
+
+
+def test_whole_numbers_that_were_measured_are_features(csv, capsys):
+    counts = np.random.default_rng(0).integers(20, 60, 60)
+    volumes = [f"{1000 + 37 * i}.0" for i in range(60)]
+    text(csv).assign(count=counts, volume=volumes).to_csv(csv, index=False)
+    code, out = harmonize(csv, "--keep", "age")
+    assert code == 0, capsys.readouterr().err
+    assert (text(out)["volume"] != volumes).all()
+
+
 def test_datasheet(csv):
     assert harmonize(csv, "--covariate", "age")[0] == 0
     sheet = Datasheet.from_json(csv.with_name("out.datasheet.json").read_text())
@@ -78,6 +105,13 @@ def test_datasheet(csv):
         ([], {"centre": [""] * 5 + ["2"] * 55}, "names no site in 5 rows"),
         ([], {"f1": ["", *["1"] * 59]}, "'f1' is empty in 1 rows"),
         ([], {"stage": ["I", "II"] * 30}, "'stage' holds no numbers"),
+        ([], {"sex": ["0", "1"] * 30}, "column 'sex' holds two values only"),
+        ([], {"a": ["0", "1"] * 30, "b": ["1", "2"] * 30}, "columns 'a', 'b' hold two"),
+        ([], {"sex": ["0", "1"] * 30}, "give each as --keep"),
+        ([], {"case": range(7000, 7060)}, "column 'case' holds another whole number"),
+        (["--id", "case"], {}, "no column 'case'"),
+        (["--keep", "weight"], {}, "no column 'weight'"),
+        (["--keep", "age", "--covariate", "age"], {}, "besides the columns of other"),
     ],
     ids=str,
 )

@@ -30,8 +30,9 @@ def add_parser(commands: Any) -> None:
         "harmonize",
         help="take the effects of sites out of the features of a CSV table",
         description="Write the table with features as if all rows were of one site, by "
-        "ComBat. Its other columns stay as they are. The effects are estimated from all "
-        "rows given: where a model is to be tested, harmonize inside folds, in Python.",
+        "ComBat. All columns are changed but those of --target, --site, --id, --covariate "
+        "and --keep. The effects are estimated from all rows given: where a model is to be "
+        "tested, harmonize inside folds, in Python.",
         epilog="Example: gansampler harmonize in.csv --target outcome --site hospital "
         "--id patient --covariate age --out out.csv",
     )
@@ -47,7 +48,20 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--site", required=True, metavar="COL", help="a column that names scanners or sites"
     )
-    parser.add_argument("--id", metavar="COL", help="a column that names rows")
+    parser.add_argument(
+        "--id",
+        metavar="COL",
+        action="append",
+        default=[],
+        help="a column that names rows: stays as it is; may be given again",
+    )
+    parser.add_argument(
+        "--keep",
+        metavar="COL",
+        action="append",
+        default=[],
+        help="a column that stays as it is, such as a flag; may be given again",
+    )
     parser.add_argument(
         "--reference",
         metavar="SITE",
@@ -58,8 +72,8 @@ def add_parser(commands: Any) -> None:
         metavar="COL",
         action="append",
         default=[],
-        help="a column that features depend on and are to go on depending on, such as age; "
-        "may be given again",
+        help="a column that features depend on and are to go on depending on, such as age: "
+        "stays as it is; may be given again",
     )
     add_output_options(parser)
     parser.set_defaults(run=run)
@@ -73,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ..harmonize import ComBat
 
     path, covariates = arguments.table, arguments.covariate
-    aside = [name for name in (arguments.site, arguments.id) if name is not None]
+    aside = [arguments.site, *arguments.id, *arguments.keep]
     table, X, y = read_labelled(path, arguments.target, aside)
     sites = table[arguments.site]
     n_nowhere = int((sites == "").sum())
@@ -85,8 +99,8 @@ def run(arguments: argparse.Namespace) -> int:
     unknown = [name for name in covariates if name not in X.columns]
     if unknown:
         raise ValueError(
-            f"{path} has no column {unknown[0]!r} to be a covariate; it has "
-            f"{some(X.columns)}."
+            f"{path} has no column {unknown[0]!r} to be a covariate; besides the columns "
+            f"of other options it has {some(X.columns)}."
         )
     features = X.drop(columns=covariates)
     _check_features(path, features)
@@ -111,28 +125,58 @@ def run(arguments: argparse.Namespace) -> int:
             "target": arguments.target,
             "site": arguments.site,
             "covariates": covariates,
+            "id": arguments.id,
+            "keep": arguments.keep,
         },
         limits=[SEEN_BY_ALL, *limits],
         **statements(arguments),
     ).with_files(path)
     for site, n_rows in sites.value_counts().sort_index().items():
         print(f"site {site}: {n_rows} rows")
+    print(f"changed: {some(features.columns)}")
     write_with_datasheet(arguments.out, lambda file: text.to_csv(file, index=False), sheet)
     return 0
 
 
 def _check_features(path: Path, features: pd.DataFrame) -> None:
-    """Refuse what cannot be shifted."""
+    """Refuse what cannot be shifted, and what looks like no feature."""
     if features.shape[1] == 0:
         raise ValueError(f"{path} has no feature column besides the covariates.")
     for name, column in features.items():
         if column.dtype.kind not in "iuf":
             raise ValueError(
                 f"{path}: column {name!r} holds no numbers, so no site can have shifted "
-                "it; give it as --covariate if features depend on it, or drop it."
+                "it; give it as --keep if it is to stay, or as --covariate if features "
+                "depend on it."
             )
         if column.isna().any():
             raise ValueError(
                 f"{path}: column {name!r} is empty in {column.isna().sum()} rows, and "
-                "ComBat knows no missing values; fill them, or drop the column."
+                "ComBat knows no missing values; fill them, or give it as --keep."
             )
+    flags = [name for name, column in features.items() if column.nunique() == 2]
+    if flags:
+        raise ValueError(
+            f"{path}: {_columns(flags)} two values only, and would hold others at every "
+            "site; give each as --keep if it is to stay, or as --covariate if features "
+            "depend on it."
+        )
+    names = [name for name, column in features.items() if _looks_like_names(column)]
+    if names:
+        raise ValueError(
+            f"{path}: {_columns(names)} another whole number in every row, as identifiers "
+            "do; give each as --id, or as --keep if it is to stay. If it was measured, "
+            "write it with decimals: 12.0."
+        )
+
+
+def _looks_like_names(column: pd.Series) -> bool:
+    from .._frames import names_rows
+
+    return column.dtype.kind in "iu" and column.is_unique and names_rows(column)
+
+
+def _columns(names: list[Any]) -> str:
+    """Columns as the subject of a sentence, with its verb."""
+    quoted = some([repr(name) for name in names])
+    return f"column {quoted} holds" if len(names) == 1 else f"columns {quoted} hold"
