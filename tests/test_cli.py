@@ -115,6 +115,39 @@ def test_groups(csv):
     assert len(pd.read_csv(out)) == len(by_id)
 
 
+def test_several_columns_name_rows(csv):
+    table = pd.read_csv(csv, dtype=str)
+    # Names that synthetic rows could be given by mistake, and two lesions of a patient.
+    table["patient"] = [f"synthetic-{i // 2}" for i in range(len(table))]
+    table["lesion"] = [f"{i:02d}" for i in range(len(table))]
+    table.to_csv(csv, index=False)
+    code, out = oversample(csv, "--id", "lesion", "--steps", "0")
+    assert code == 0
+    after = pd.read_csv(out, dtype=str)
+    made = after[cli.ORIGIN] != "real"
+    for name in ("patient", "lesion"):
+        assert list(after.loc[~made, name]) == list(table[name])
+        assert after.loc[made, name].is_unique
+        assert not set(after.loc[made, name]) & set(table[name])
+    sheet = Datasheet.from_json(csv.with_name("out.datasheet.json").read_text())
+    assert sheet.source["n_columns"] == 6
+    assert sheet.generator["given"]["id"] == ["patient", "lesion"]
+    assert sheet.generator["given"]["group"] == "patient"
+    assert diagnose(csv, out, "--id", "lesion") in (0, 1)
+
+
+def test_the_first_id_groups_rows_as_group_does(csv):
+    table = pd.read_csv(csv)
+    table.assign(patient=np.arange(len(table)) // 2).to_csv(csv, index=False)
+    tables = []
+    for arguments in ((), ("--group", "patient")):
+        assert oversample(csv, *arguments, "--steps", "40", "--force")[0] == 0
+        tables.append(csv.with_name("out.csv").read_text())
+    assert tables[0] == tables[1]
+    sheet = Datasheet.from_json(csv.with_name("out.datasheet.json").read_text())
+    assert not any("No groups" in limit for limit in sheet.limits)
+
+
 def test_an_existing_file_is_kept_without_force(csv, capsys):
     out = csv.with_name("out.csv")
     out.write_text("precious")
@@ -150,7 +183,7 @@ def test_a_datasheet_is_written_beside_the_table(csv, capsys):
     assert (sheet.title, sheet.source["name"]) == ("out.csv", "made up")
     assert (sheet.source["licence"], sheet.intended_use) == ("CC BY 4.0", "a test")
     assert sheet.content["n_synthetic"] == (pd.read_csv(out)[cli.ORIGIN] != "real").sum()
-    assert sheet.generator["given"] == {"target": "grade", "id": "patient", "group": None}
+    assert sheet.generator["given"] == {"target": "grade", "id": ["patient"], "group": None}
     for path, file in zip((csv, out), sheet.files, strict=True):
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         assert file == {"name": path.name, "sha256": digest}

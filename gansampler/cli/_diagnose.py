@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ._output import check_report, write_report
-from ._tables import read_labelled, read_synthetic
+from ._tables import columns_aside, groups_of, read_labelled, read_synthetic
 
 NOT_HEALTHY = 1
 
@@ -31,11 +31,18 @@ def add_parser(commands: Any) -> None:
         "synthetic", metavar="SYNTHETIC.csv", type=Path, help="what it made; same columns"
     )
     parser.add_argument("--target", required=True, metavar="COL", help="the class column")
-    parser.add_argument("--id", metavar="COL", help="a column that names rows: left out")
+    parser.add_argument(
+        "--id",
+        metavar="COL",
+        action="append",
+        default=[],
+        help="a column that names rows: left out; may be given again, the patient first",
+    )
     parser.add_argument(
         "--group",
         metavar="COL",
-        help="a column of REAL.csv that names patients: a row's own are no neighbours",
+        help="a column of REAL.csv that names patients: a row's own are no neighbours "
+        "(default: the first --id, where it names several rows alike)",
     )
     parser.add_argument(
         "--holdout", metavar="H.csv", type=Path, help="real rows the generator never saw"
@@ -53,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_report(arguments)
     from ..checks import diagnose
 
-    aside = [name for name in (arguments.id, arguments.group) if name is not None]
+    aside = columns_aside(arguments)
     table, X, y = read_labelled(arguments.real, arguments.target, aside)
     X_new, y_new, is_ours = read_synthetic(
         arguments.synthetic, arguments.target, aside, like=X
@@ -72,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
         classes=y_new.unique() if is_ours else None,
         X_holdout=X_holdout,
         y_holdout=y_holdout,
-        groups=None if arguments.group is None else table[arguments.group],
+        groups=groups_of(table, arguments),
         random_state=arguments.seed,
     )
     print(diagnosis.summary())

@@ -15,7 +15,14 @@ from ._output import (
     write_report,
     write_with_datasheet,
 )
-from ._tables import ORIGIN, counts, read_labelled, with_text_of_real_rows
+from ._tables import (
+    ORIGIN,
+    columns_aside,
+    counts,
+    groups_of,
+    read_labelled,
+    with_text_of_real_rows,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,12 +51,16 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--id",
         metavar="COL",
-        help="a column that names rows: kept for real rows, not learned from",
+        action="append",
+        default=[],
+        help="a column that names rows: kept for real rows, not learned from; new names "
+        "for synthetic ones. May be given again, the patient first",
     )
     parser.add_argument(
         "--group",
         metavar="COL",
-        help="a column that names patients: their rows are held out together",
+        help="a column that names patients: their rows are held out together (default: "
+        "the first --id, where it names several rows alike)",
     )
     parser.add_argument(
         "--target-prior",
@@ -84,13 +95,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the table with synthetic rows below, its datasheet, and a report."""
     check_output(arguments)
     check_report(arguments)
-    import pandas as pd
-
     from .._datasheet import Datasheet
+    from .._groups import extend_groups
     from .._oversampler import GANOverSampler
     from .._warnings import CopyWarning
 
-    aside = [name for name in (arguments.id, arguments.group) if name is not None]
+    aside = columns_aside(arguments)
     table, X, y = read_labelled(arguments.table, arguments.target, aside)
     _check_rows_to_learn_from(arguments.table, table, y)
     sampler = GANOverSampler(
@@ -100,15 +110,14 @@ def run(arguments: argparse.Namespace) -> int:
         verbose=not arguments.quiet,
         random_state=arguments.seed,
     )
-    groups = None if arguments.group is None else table[arguments.group]
+    groups = groups_of(table, arguments)
     with noted(CopyWarning) as limits:
         X_new, y_new = sampler.fit_resample(X, y, groups=groups)
     # Copies are of one block, to which columns are added without a warning of pandas.
     result = X_new.copy().assign(**{arguments.target: y_new})
     synthetic = sampler.is_synthetic_
     for name in aside:
-        labels = [f"synthetic-{i + 1}" for i in range(synthetic.sum())]
-        result[name] = pd.concat([table[name], pd.Series(labels)], ignore_index=True)
+        result[name] = extend_groups(table[name], synthetic.sum())
     result = with_text_of_real_rows(result[table.columns], arguments.table).copy()
     result[ORIGIN] = "real"
     result.loc[synthetic, ORIGIN] = [
@@ -118,7 +127,11 @@ def run(arguments: argparse.Namespace) -> int:
         sampler,
         X,
         y,
-        given={"target": arguments.target, "id": arguments.id, "group": arguments.group},
+        given={
+            "target": arguments.target,
+            "id": arguments.id,
+            "group": None if groups is None else groups.name,
+        },
         limits=limits,
         **statements(arguments),
     ).with_files(arguments.table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,6 +66,20 @@ def read_synthetic(
     if len(X) == 0:
         raise ValueError(f"{path} holds no synthetic row.")
     return X, y, is_ours
+
+
+def columns_aside(arguments: argparse.Namespace) -> list[str]:
+    """Columns that name rows or patients: no features."""
+    return [*arguments.id, *([] if arguments.group is None else [arguments.group])]
+
+
+def groups_of(table: pd.DataFrame, arguments: argparse.Namespace) -> pd.Series | None:
+    """The patient of each row: of --group, or of the first --id if it repeats."""
+    if arguments.group is not None:
+        return table[arguments.group]
+    if not arguments.id or table[arguments.id[0]].is_unique:
+        return None
+    return table[arguments.id[0]]
 
 
 def with_text_of_real_rows(result: pd.DataFrame, path: Path) -> pd.DataFrame:
