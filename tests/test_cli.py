@@ -286,8 +286,8 @@ def test_what_is_said_of_a_missing_folder_is_shown(csv, monkeypatch, capsys):
 @pytest.mark.parametrize(
     "rewrite, message",
     [
-        (lambda text: text.replace(",", ";"), "separated by ';'; save it with commas"),
-        (lambda text: text.replace(",", "\t"), "separated by '\\t'"),
+        (lambda text: text.replace(",", "|"), "separated by '|'; save it with commas"),
+        (lambda text: text.replace(",", ";").replace(".", ","), "decimal commas"),
         (lambda text: text.replace("feature_1", "feature_0", 1), "called 'feature_0'"),
         (lambda text: text.replace("feature_1", "", 1), "column 3 has no name. If it"),
         (lambda text: text.replace("feature_1", "Unnamed: 0", 1), "column 3 has no name"),
@@ -303,6 +303,28 @@ def test_files_that_would_be_misread(csv, rewrite, message, capsys):
     assert code == cli.BAD_INPUT
     assert message in capsys.readouterr().err
     assert not out.exists()
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_other_separators_are_read_and_written(csv, separator, capsys):
+    assert oversample(csv, "--steps", "0")[0] == 0
+    expected = pd.read_csv(csv.with_name("out.csv"))
+    table = pd.read_csv(csv, dtype=str).rename(columns={"feature_1": "size, mm"})
+    table.to_csv(csv, sep=separator, index=False)
+    code, out = oversample(csv, "--steps", "0", "--force")
+    assert code == 0, capsys.readouterr().err
+    after = pd.read_csv(out, sep=separator)
+    assert list(after.columns) == [*table.columns, cli.ORIGIN]
+    np.testing.assert_array_equal(after, expected)
+
+
+def test_separators_within_quotes_do_not_count(csv):
+    header, rows = csv.read_text().split("\n", 1)
+    header = header.replace("feature_1", f'"{"; " * 20}"')
+    csv.write_text(f"{header}\n{rows}")
+    code, out = oversample(csv, "--steps", "0")
+    assert code == 0
+    assert "; " * 20 in pd.read_csv(out).columns
 
 
 def test_help_and_version():

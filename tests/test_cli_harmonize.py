@@ -79,6 +79,16 @@ def test_whole_numbers_that_were_measured_are_features(csv, capsys):
     assert (text(out)["volume"] != volumes).all()
 
 
+def test_the_separator_stays(csv):
+    table = text(csv)
+    table.to_csv(csv, sep=";", index=False)
+    code, out = harmonize(csv, "--covariate", "age")
+    assert code == 0
+    after = pd.read_csv(out, sep=";", dtype=str)
+    assert list(after.columns) == list(table.columns)
+    assert list(after["patient"]) == list(table["patient"])
+
+
 def test_datasheet(csv):
     assert harmonize(csv, "--covariate", "age")[0] == 0
     sheet = Datasheet.from_json(csv.with_name("out.datasheet.json").read_text())

@@ -13,7 +13,7 @@ from ._output import (
     statements,
     write_with_datasheet,
 )
-from ._tables import read_labelled, read_text, some
+from ._tables import read_labelled, read_text, separator, some
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -134,7 +134,10 @@ def run(arguments: argparse.Namespace) -> int:
     for site, n_rows in sites.value_counts().sort_index().items():
         print(f"site {site}: {n_rows} rows")
     print(f"changed: {some(features.columns)}")
-    write_with_datasheet(arguments.out, lambda file: text.to_csv(file, index=False), sheet)
+    sep = separator(path)
+    write_with_datasheet(
+        arguments.out, lambda file: text.to_csv(file, sep=sep, index=False), sheet
+    )
     return 0
 
 

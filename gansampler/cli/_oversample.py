@@ -21,6 +21,7 @@ from ._tables import (
     counts,
     groups_of,
     read_labelled,
+    separator,
     with_text_of_real_rows,
 )
 
@@ -140,8 +141,9 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"class {label}: {rate:.0%} of the drawn rows passed the copy check")
     if sampler.diagnosis_ is not None:
         print(sampler.diagnosis_.summary())
+    sep = separator(arguments.table)
     sheet = write_with_datasheet(
-        arguments.out, lambda path: result.to_csv(path, index=False), sheet
+        arguments.out, lambda path: result.to_csv(path, sep=sep, index=False), sheet
     )
     if arguments.report is not None:
         if sampler.diagnosis_ is None:

@@ -16,6 +16,8 @@ ORIGIN = "gansampler_origin"
 MISSING = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "<NA>"]
 """What counts as missing in a feature column."""
 
+SEPARATORS = ",;\t"
+
 NAMELESS = r"(Unnamed: \d+)?"
 """Names of columns that have none, and what pandas writes in their place."""
 
@@ -95,7 +97,21 @@ def read_text(path: Path) -> pd.DataFrame:
     """Read a table as it stands in the file: 01 and 1.50 are not 1 and 1.5."""
     import pandas as pd
 
-    return pd.read_csv(path, dtype=str, keep_default_na=False)
+    return pd.read_csv(path, sep=separator(path), dtype=str, keep_default_na=False)
+
+
+def separator(path: Path) -> str:
+    """What separates fields: the one of `SEPARATORS` most often in the header, unquoted."""
+    import csv
+
+    import pandas as pd
+
+    # As one field: no text holds the separator given.
+    line = pd.read_csv(
+        path, sep="\x1f", quoting=csv.QUOTE_NONE, header=None, nrows=1, dtype=str
+    )
+    unquoted = re.sub(r'"[^"]*"', "", str(line.iloc[0, 0]))
+    return max(SEPARATORS, key=unquoted.count)
 
 
 def counts(when: str, y: pd.Series) -> str:
@@ -117,6 +133,7 @@ def _read(path: Path, as_text: list[str], categories: list[str] | None) -> pd.Da
         dtype = {name: str for name in [*as_text, *(categories or [])] if name in header}
         table = pd.read_csv(
             path,
+            sep=separator(path),
             dtype=dtype,
             keep_default_na=False,
             na_values=missing,
@@ -148,14 +165,19 @@ def _header(path: Path) -> list[str]:
     """Names of the columns: each of them has one, of its own."""
     import pandas as pd
 
-    row = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False)
+    row = pd.read_csv(
+        path,
+        sep=separator(path),
+        header=None,
+        nrows=1,
+        dtype=str,
+        keep_default_na=False,
+    )
     names: list[str] = row.iloc[0].tolist()
-    for separator in (";", "\t", "|"):
-        if len(names) == 1 and separator in names[0]:
-            raise ValueError(
-                f"{path}: fields are separated by {separator!r}; save it with commas, and "
-                "with points in its numbers."
-            )
+    if len(names) == 1 and "|" in names[0]:
+        raise ValueError(
+            f"{path}: fields are separated by '|'; save it with commas, semicolons or tabs."
+        )
     nameless = [i for i, name in enumerate(names, 1) if re.fullmatch(NAMELESS, name)]
     if nameless:
         raise ValueError(
