@@ -190,7 +190,7 @@ class Datasheet:
         ValueError
             If X or y are not those given to the sampler, or lengths differ.
         TypeError
-            If `estimator` has no `get_params`.
+            If `estimator` has no `get_params`, or is a sampler without `is_synthetic_`.
         """
         _check_fitted(estimator)
         kind = _kind(estimator, y_new)
@@ -378,11 +378,20 @@ def _check_fitted(estimator: Any) -> None:
         )
     if not hasattr(estimator, "fit_resample"):
         check_is_fitted(estimator)
-    elif not hasattr(estimator, "is_synthetic_"):
+        return
+    if hasattr(estimator, "is_synthetic_"):
+        return
+    name = type(estimator).__name__
+    if any(c.__module__.startswith("gansampler.") for c in type(estimator).__mro__):
         raise NotFittedError(
-            f"This {type(estimator).__name__} has made no rows, or was loaded from a file, "
-            "which does not tell of them: call fit_resample before Datasheet.of."
+            f"This {name} has made no rows, or was loaded from a file, which does not tell "
+            "of them: call fit_resample before Datasheet.of."
         )
+    raise TypeError(
+        f"{name} does not tell which rows it made. Say so: set its is_synthetic_, True for "
+        "each synthetic row of what fit_resample returned; or give a sampler that tells, "
+        "such as GANOverSampler."
+    )
 
 
 def _kind(estimator: Any, y_new: Any) -> str:

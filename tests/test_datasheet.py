@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import make_table, quick
+from imblearn.over_sampling import SMOTE
 from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import StandardScaler
 
@@ -187,6 +188,16 @@ def test_volumes():
     assert sheet.source["n_columns"] is None
     assert sheet.checks["copy_check"] is None
     assert any("Synthetic rows are those of the source" in limit for limit in sheet.limits)
+
+
+def test_samplers_of_others_say_which_rows_they_made(fitted):
+    _, X, y = fitted
+    smote = SMOTE(random_state=0)
+    _, y_all = smote.fit_resample(X, y)
+    with pytest.raises(TypeError, match=r"SMOTE does not tell .* set its is_synthetic_"):
+        Datasheet.of(smote, X, y)
+    smote.is_synthetic_ = np.arange(len(y_all)) >= len(y)
+    assert Datasheet.of(smote, X, y).content["n_synthetic"] == len(y_all) - len(y)
 
 
 def test_what_it_cannot_describe(fitted):
