@@ -143,9 +143,9 @@ def test_the_first_id_groups_rows_as_group_does(csv):
     for arguments in ((), ("--group", "patient")):
         assert oversample(csv, *arguments, "--steps", "40", "--force")[0] == 0
         tables.append(csv.with_name("out.csv").read_text())
+        sheet = Datasheet.from_json(csv.with_name("out.datasheet.json").read_text())
+        assert not any("No groups" in limit for limit in sheet.limits)
     assert tables[0] == tables[1]
-    sheet = Datasheet.from_json(csv.with_name("out.datasheet.json").read_text())
-    assert not any("No groups" in limit for limit in sheet.limits)
 
 
 def test_an_existing_file_is_kept_without_force(csv, capsys):
@@ -171,6 +171,28 @@ def test_nothing_is_left_half_written(csv, error, monkeypatch):
     code, _ = oversample(csv)
     assert code == (130 if error is KeyboardInterrupt else cli.BAD_INPUT)
     assert [path.name for path in csv.parent.iterdir()] == ["in.csv"]
+
+
+@pytest.mark.parametrize("steps, is_terminal", [(40, False), (0, True), (40, True)])
+def test_progress_is_shown_on_a_terminal_only(csv, steps, is_terminal, monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal, raising=False)
+    out = csv.with_name("out.csv")
+    given = ["--target", "grade", "--id", "patient", "--out", str(out)]
+    assert cli.main(["oversample", str(csv), *given, "--steps", str(steps)]) == 0
+    assert ("step/s" in capsys.readouterr().err) == (is_terminal and steps > 0)
+
+
+def test_an_interrupted_report_says_what_was_written(csv, monkeypatch, capsys):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gansampler.report.html", interrupt)
+    code, out = oversample(csv, "--report", str(csv.with_name("r.html")))
+    assert code == 130
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said == f"gansampler: interrupted; {out} and its datasheet had been written"
+    assert out.exists()
+    assert not csv.with_name("r.html").exists()
 
 
 def test_a_datasheet_is_written_beside_the_table(csv, capsys):
@@ -252,6 +274,8 @@ NAMES = [f"Patient {i}" for i in range(52)]
         (["--target-prior", "no=0.6,no=0.4"], None, "each class once"),
         (["--target-prior", "no=0,6;yes=0,4"], None, "with decimal points"),
         ([], {"grade": np.arange(52) / 7}, "'grade' holds another value in nearly every"),
+        ([], {"grade": np.arange(52) // 2}, "holds 26 different numbers in 52 rows, a qu"),
+        ([], {"grade": np.arange(52) // 4 / 2}, "holds 13 different numbers in 52 rows"),
         ([], {"gansampler_origin": "real"}, "give the table of real rows"),
     ],
     ids=str,
@@ -409,6 +433,22 @@ def test_report_of_a_diagnosis(tables, capsys):
     ]
 
 
+def test_a_class_that_was_not_to_be_made_is_not_judged(tables, capsys):
+    real, fresh, _ = tables
+    table = pd.read_csv(fresh)
+    table[table["grade"] == "yes"].to_csv(fresh, index=False)
+    assert diagnose(real, fresh) == 1
+    printed = capsys.readouterr().out
+    assert "class no: collapsed" in printed
+    assert "no synthetic row is of class no. " in printed
+    assert "--class yes\n" in printed
+    assert diagnose(real, fresh, "--class", "yes") == 0
+    printed = capsys.readouterr().out
+    assert "class no" not in printed
+    assert "--class" not in printed
+    assert diagnose(real, fresh, "--class", "yes", "--class", "no") == 1
+
+
 def test_what_oversample_wrote_can_be_diagnosed(csv, capsys):
     report = csv.with_name("report.html")
     _, out = oversample(csv, "--target-size", "3", "--report", str(report))
@@ -427,6 +467,8 @@ def test_what_oversample_wrote_can_be_diagnosed(csv, capsys):
         (["--target", "stage"], "no column 'stage'"),
         (["--report", "nowhere/r.html"], "does not exist"),
         (["--group", "clinic"], "no column 'clinic'"),
+        (["--class", "maybe"], "classes names ['maybe'], of which there is no real"),
+        (["--target", "feature_0"], "another value in nearly every row"),
     ],
 )
 def test_bad_diagnoses_are_refused(tables, capsys, arguments, message):

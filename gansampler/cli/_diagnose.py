@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import Any
 
 from ._output import check_report, write_report
-from ._tables import columns_aside, groups_of, read_labelled, read_synthetic
+from ._tables import (
+    check_classes,
+    columns_aside,
+    groups_of,
+    read_labelled,
+    read_synthetic,
+    some,
+)
 
 NOT_HEALTHY = 1
 
@@ -45,6 +53,14 @@ def add_parser(commands: Any) -> None:
         "(default: the first --id, where it names several rows alike)",
     )
     parser.add_argument(
+        "--class",
+        dest="classes",
+        metavar="LABEL",
+        action="append",
+        help="a class to judge, where not all were to be made; may be given again "
+        "(default: all of REAL.csv, or those that `gansampler oversample` added to)",
+    )
+    parser.add_argument(
         "--holdout", metavar="H.csv", type=Path, help="real rows the generator never saw"
     )
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
@@ -62,6 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     aside = columns_aside(arguments)
     table, X, y = read_labelled(arguments.real, arguments.target, aside)
+    check_classes(arguments.real, y)
     X_new, y_new, is_ours = read_synthetic(
         arguments.synthetic, arguments.target, aside, like=X
     )
@@ -70,19 +87,30 @@ def run(arguments: argparse.Namespace) -> int:
         X_holdout, y_holdout, _ = read_synthetic(
             arguments.holdout, arguments.target, aside, like=X
         )
+    classes = arguments.classes
+    if classes is None:
+        # Classes that nothing was added to are not missing from a table of our own.
+        classes = sorted(set(y_new if is_ours else y))
     diagnosis = diagnose(
         X,
         y,
         X_new,
         y_new,
-        # Classes that nothing was added to are not missing from a table of our own.
-        classes=y_new.unique() if is_ours else None,
+        classes=classes,
         X_holdout=X_holdout,
         y_holdout=y_holdout,
         groups=groups_of(table, arguments),
         random_state=arguments.seed,
     )
     print(diagnosis.summary())
+    # Of a class that is missing the summary cannot know whether it was meant to be made.
+    empty = [label for label in classes if label not in set(y_new)]
+    if empty:
+        others = " ".join(f"--class {shlex.quote(c)}" for c in sorted(set(y_new)))
+        print(
+            f"no synthetic row is of class {some(empty)}. If none was to be, judge the "
+            f"others alone: {others}"
+        )
     if arguments.report is not None:
         write_report(diagnosis, arguments.report)
     return 0 if diagnosis.is_healthy else NOT_HEALTHY

@@ -41,8 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, TypeError, OSError, ImportError) as error:
         print(f"gansampler: {_described(error)}", file=sys.stderr)
         return BAD_INPUT
-    except KeyboardInterrupt:
-        print("gansampler: interrupted; nothing was written", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        what = str(stop) or "nothing was written"
+        print(f"gansampler: interrupted; {what}", file=sys.stderr)
         return INTERRUPTED
 
 

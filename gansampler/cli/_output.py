@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -77,6 +78,20 @@ def write_with_datasheet(
         sheet.to_json(beside)
     print(f"wrote {out} and its datasheet {home}")
     return sheet
+
+
+def shows_progress(arguments: argparse.Namespace) -> bool:
+    """Whether there is something to show, and somebody to look at it."""
+    return not arguments.quiet and arguments.steps > 0 and sys.stderr.isatty()
+
+
+@contextmanager
+def after(written: object) -> Iterator[None]:
+    """An interruption says what was written before it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"{written} had been written") from None
 
 
 @contextmanager

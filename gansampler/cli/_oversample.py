@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from ._output import (
     add_output_options,
+    after,
     check_output,
     check_report,
     noted,
+    shows_progress,
     statements,
     write_report,
     write_with_datasheet,
 )
 from ._tables import (
     ORIGIN,
+    check_classes,
     columns_aside,
     counts,
     groups_of,
@@ -108,7 +111,7 @@ def run(arguments: argparse.Namespace) -> int:
         target_prior=_parse_prior(arguments.target_prior),
         target_size=arguments.target_size,
         max_iter=arguments.steps,
-        verbose=not arguments.quiet,
+        verbose=shows_progress(arguments),
         random_state=arguments.seed,
     )
     groups = groups_of(table, arguments)
@@ -149,13 +152,13 @@ def run(arguments: argparse.Namespace) -> int:
         if sampler.diagnosis_ is None:
             print("no row was made: no report was written")
         else:
-            write_report(sampler.diagnosis_, arguments.report, sheet)
+            with after(f"{arguments.out} and its datasheet"):
+                write_report(sampler.diagnosis_, arguments.report, sheet)
     return 0
 
 
 def _check_rows_to_learn_from(path: Path, table: pd.DataFrame, y: pd.Series) -> None:
     """Refuse synthetic rows, and a target that holds no classes."""
-    from .._frames import names_rows
     from .._warnings import warn
 
     if y.nunique() == 1:
@@ -173,11 +176,7 @@ def _check_rows_to_learn_from(path: Path, table: pd.DataFrame, y: pd.Series) -> 
             f"{path} has a column {ORIGIN!r}, as this command writes it: give the table of "
             "real rows, or rename the column."
         )
-    if y.nunique() > 2 and names_rows(y):
-        raise ValueError(
-            f"{path}: column {y.name!r} holds another value in nearly every row, which is "
-            "no class; give the class column as --target."
-        )
+    check_classes(path, y)
 
 
 def _parse_size(text: str) -> float | str:

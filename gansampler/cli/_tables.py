@@ -16,6 +16,12 @@ ORIGIN = "gansampler_origin"
 MISSING = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "<NA>"]
 """What counts as missing in a feature column."""
 
+MAX_WHOLE, MAX_DECIMAL = 20, 10
+"""Different numbers that may be labels of classes: whole ones, and others."""
+
+ROWS_OF_CLASS = 5
+"""Rows a class, on average, from which on more whole numbers may be labels."""
+
 SEPARATORS = ",;\t"
 
 NAMELESS = r"(Unnamed: \d+)?"
@@ -68,6 +74,29 @@ def read_synthetic(
     if len(X) == 0:
         raise ValueError(f"{path} holds no synthetic row.")
     return X, y, is_ours
+
+
+def check_classes(path: Path, y: pd.Series) -> None:
+    """Refuse a target that is a quantity, or names rows."""
+    import pandas as pd
+
+    from .._frames import names_rows
+
+    n_classes = y.nunique()
+    if n_classes > 2 and names_rows(y):
+        raise ValueError(
+            f"{path}: column {y.name!r} holds another value in nearly every row, which is "
+            "no class; give the class column as --target."
+        )
+    numbers = pd.to_numeric(y, errors="coerce").astype(float)
+    is_whole = (numbers % 1 == 0).all()
+    most = max(MAX_WHOLE, len(y) / ROWS_OF_CLASS) if is_whole else MAX_DECIMAL
+    if numbers.notna().all() and n_classes > most:
+        raise ValueError(
+            f"{path}: column {y.name!r} holds {n_classes} different numbers in {len(y)} "
+            "rows, a quantity and no class; give the class column as --target, or cut the "
+            "numbers into classes."
+        )
 
 
 def columns_aside(arguments: argparse.Namespace) -> list[str]:

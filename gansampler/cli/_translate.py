@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._files import replacing
-from ._output import add_statement_options, check_writable, statements
+from ._output import (
+    add_statement_options,
+    after,
+    check_writable,
+    shows_progress,
+    statements,
+)
 from ._tables import some
 
 if TYPE_CHECKING:
@@ -87,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
         start="identity" if arguments.other_units else "spectrum",
         identity_weight=0.0 if arguments.other_units else 5.0,
         max_iter=arguments.steps,
-        verbose=not arguments.quiet,
+        verbose=shows_progress(arguments),
         random_state=arguments.seed,
     )
     learned = _middles(volumes)
@@ -122,7 +128,8 @@ def run(arguments: argparse.Namespace) -> int:
             written.extend(file for file in files if file.is_file())
         sheet.with_files(*written).to_json(folder / DATASHEET)
     if arguments.save is not None:
-        gan.save(arguments.save)
+        with after(arguments.out):
+            gan.save(arguments.save)
     kept = "the start" if gan.start_used_ else f"step {gan.best_iter_}"
     print(f"{kept} of {gan.n_iter_} steps did best on held-out volumes and was kept")
     print(f"wrote {len(names)} volumes and their datasheet to {arguments.out}")
