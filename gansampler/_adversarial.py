@@ -21,6 +21,7 @@ from .adversarial import (
     CUDAGraph,
     Game,
     History,
+    Objective,
     Plan,
     Recorder,
     Score,
@@ -38,7 +39,7 @@ class AdversarialEstimator(BaseEstimator):
     """Base class of estimators with a generator and a critic."""
 
     _parameter_constraints: dict[str, list[Any]] = {
-        "objective": [StrOptions(set(OBJECTIVES))],
+        "objective": [StrOptions(set(OBJECTIVES)), Objective],
         "penalty": [Interval(Real, 0, None, closed="left"), None],
         "n_critic": [Interval(Integral, 1, None, closed="left")],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
@@ -50,6 +51,12 @@ class AdversarialEstimator(BaseEstimator):
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
+
+    @property
+    def _objective(self) -> Objective:
+        """The one of that name, or the user's own."""
+        given: str | Objective = self.objective
+        return OBJECTIVES[given] if isinstance(given, str) else given
 
     @property
     def _chooses_step(self) -> bool:

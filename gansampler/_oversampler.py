@@ -55,9 +55,10 @@ class GANOverSampler(BaseGANOverSampler):
         the prior, "extended" twice that, which is worth a try for a classifier at its
         defaults on a small, wide table. Without `target_prior`, the class shares are those
         that `sampling_strategy` leads to.
-    objective : str, default="wasserstein-gp"
+    objective : str or Objective, default="wasserstein-gp"
         Loss of critic and generator: "wasserstein-gp", "wasserstein-zero-gp",
-        "wasserstein-clip", "non-saturating", "minimax" or "least-squares".
+        "wasserstein-clip", "non-saturating", "minimax" or "least-squares", or a
+        `gansampler.adversarial.Objective` of your own.
     penalty : float, default=None
         Weight of the gradient penalty; None takes that of the objective.
     n_critic : int, default=2
@@ -186,7 +187,7 @@ class GANOverSampler(BaseGANOverSampler):
         sampling_strategy: Any = "auto",
         target_prior: Prior | None = None,
         target_size: float | str | None = None,
-        objective: str = "wasserstein-gp",
+        objective: Any = "wasserstein-gp",
         penalty: float | None = None,
         n_critic: int = 2,
         start: str = "copula",

@@ -36,9 +36,9 @@ from ._saving import VERSION, read, write
 from ._start import ClassModes, Start, fit_start
 from ._state import params_from_json, params_to_json, restore, state_of
 from .adversarial import (
-    OBJECTIVES,
     Critic,
     History,
+    Objective,
     Plan,
     ResidualGenerator,
     SynthesisGame,
@@ -78,8 +78,10 @@ class TabularGAN(ConditionalGenerator):
     Parameters
     ----------
     objective : {"wasserstein-gp", "wasserstein-zero-gp", "wasserstein-clip", \
-            "non-saturating", "minimax", "least-squares"}, default="wasserstein-gp"
-        What critic and generator play for; see `gansampler.adversarial.objectives`.
+            "non-saturating", "minimax", "least-squares"} or Objective, \
+            default="wasserstein-gp"
+        What critic and generator play for: the name of one, or a
+        `gansampler.adversarial.Objective` of your own.
     penalty : float, default=None
         Weight of the gradient penalty, at least 0. None takes that of the objective:
         0.03 for the two with "gp" in their name, 0 for the others, whose penalty, where
@@ -209,7 +211,7 @@ class TabularGAN(ConditionalGenerator):
     def __init__(
         self,
         *,
-        objective: str = "wasserstein-gp",
+        objective: str | Objective = "wasserstein-gp",
         penalty: float | None = None,
         n_critic: int = 2,
         start: str = "copula",
@@ -560,7 +562,7 @@ class TabularGAN(ConditionalGenerator):
             n_classes=len(self.classes_),
             hidden_layer_sizes=self.hidden_layer_sizes,
         ).to(device)
-        game = SynthesisGame(generator, critic, OBJECTIVES[self.objective], self.penalty)
+        game = SynthesisGame(generator, critic, self._objective, self.penalty)
         score = None
         if self._chooses_step:
             score = HeldOutScore(

@@ -1,6 +1,7 @@
 """What critic and generator play for: losses as pure functions of critic scores.
 
-A new loss is one small class here and one line in `OBJECTIVES`. `real` and `fake` are
+A new loss is one small class here and one line in `OBJECTIVES`; or a class of a user's own,
+an instance of which is given as `objective=`. `real` and `fake` are
 critic scores of shape (batch,), on the scale of logits; higher means more real. Every
 loss is minimised by its player.
 """
@@ -64,6 +65,25 @@ class Objective:
 
     `penalty` and `penalty_weight` are what is added to the critic's loss by default; a
     weight chosen by the user replaces `penalty_weight`.
+
+    Examples
+    --------
+    The hinge loss (Lim and Ye 2017), with the zero-centred penalty:
+
+    >>> import numpy as np
+    >>> from gansampler import TabularGAN
+    >>> from gansampler.adversarial import Objective
+    >>> class Hinge(Objective):
+    ...     penalty_weight = 0.03
+    ...
+    ...     def critic_loss(self, real, fake):
+    ...         return (1 - real).relu().mean() + (1 + fake).relu().mean()
+    ...
+    ...     def generator_loss(self, fake):
+    ...         return -fake.mean()
+    >>> gan = TabularGAN(objective=Hinge(), max_iter=5, random_state=0)
+    >>> gan.fit(np.random.default_rng(0).normal(size=(40, 3))).n_iter_
+    5
     """
 
     penalty: Penalty = staticmethod(zero_centred_penalty)

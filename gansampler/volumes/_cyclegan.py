@@ -25,9 +25,9 @@ from .._held_out import choose_held_out
 from .._saving import Arrays, read, write
 from .._state import params_from_json, params_to_json
 from ..adversarial import (
-    OBJECTIVES,
     History,
     ImagePool,
+    Objective,
     Plan,
     TranslationGame,
     isolated,
@@ -93,7 +93,7 @@ class CycleGAN(AdversarialEstimator):
         other.
     start : {"spectrum", "identity"}, default="spectrum"
         What generators do before they learn: match the power spectrum, or nothing.
-    objective : str, default="least-squares"
+    objective : str or Objective, default="least-squares"
         What critics and generators play for, see `TabularGAN`.
     penalty : float or None, default=None
         Weight of the objective's gradient penalty; None takes its own.
@@ -203,7 +203,7 @@ class CycleGAN(AdversarialEstimator):
         window: Window | Mapping[str, Window] | None = None,
         same_units: bool = True,
         start: str = "spectrum",
-        objective: str = "least-squares",
+        objective: str | Objective = "least-squares",
         penalty: float | None = None,
         cycle_weight: float = 10.0,
         identity_weight: float = 5.0,
@@ -384,7 +384,7 @@ class CycleGAN(AdversarialEstimator):
         game = TranslationGame(
             translators,
             critics,
-            OBJECTIVES[self.objective],
+            self._objective,
             self.penalty,
             cycle_weight=self.cycle_weight,
             identity_weight=self.identity_weight,

@@ -26,8 +26,8 @@ from .._prior import Prior
 from .._saving import Arrays, labels_from_json, labels_to_json, read, write
 from .._state import params_from_json, params_to_json
 from ..adversarial import (
-    OBJECTIVES,
     History,
+    Objective,
     Plan,
     SynthesisGame,
     balanced_batches,
@@ -188,7 +188,7 @@ class VolumeGAN(ConditionalGenerator):
         *,
         mask_channel: int | None = -1,
         window: Window | Sequence[Window] | None = None,
-        objective: str = "wasserstein-gp",
+        objective: str | Objective = "wasserstein-gp",
         penalty: float | None = None,
         n_critic: int = 5,
         shrinkage: float = 0.5,
@@ -346,7 +346,7 @@ class VolumeGAN(ConditionalGenerator):
         game = SynthesisGame(
             generator,
             critic,
-            OBJECTIVES[self.objective],
+            self._objective,
             self.penalty,
             Moves(flips, self.rotation, self.translation),
         )

@@ -98,7 +98,7 @@ class VolumeGANOverSampler(BaseGANOverSampler):
         target_size: float | str | None = None,
         mask_channel: int | None = -1,
         window: Window | Sequence[Window] | None = None,
-        objective: str = "wasserstein-gp",
+        objective: Any = "wasserstein-gp",
         penalty: float | None = None,
         n_critic: int = 5,
         shrinkage: float = 0.5,
