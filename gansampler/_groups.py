@@ -72,6 +72,18 @@ def one_per_group(groups: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
     return np.sort(order[first])
 
 
+def some_of_groups(
+    groups: np.ndarray, n_rows: int, rng: np.random.RandomState
+) -> np.ndarray:
+    """Positions of at most `n_rows` rows, chosen at random, in their order.
+
+    One of each group comes before a second of any.
+    """
+    order = rng.permutation(len(groups))
+    turn = pd.Series(order).groupby(groups[order]).cumcount().to_numpy()
+    return np.sort(order[np.argsort(turn, kind="stable")[:n_rows]])
+
+
 def some_of_class(
     y: np.ndarray, label: Any, n_rows: int, rng: np.random.RandomState
 ) -> np.ndarray:

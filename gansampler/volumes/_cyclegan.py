@@ -20,7 +20,7 @@ from torch import nn
 
 from .._adversarial import AdversarialEstimator, check_resumable
 from .._checkpoint import Checkpoint
-from .._groups import check_groups
+from .._groups import check_groups, some_of_groups
 from .._held_out import choose_held_out
 from .._saving import Arrays, read, write
 from .._state import params_from_json, params_to_json
@@ -405,7 +405,7 @@ class CycleGAN(AdversarialEstimator):
         )
         score = None
         if self._chooses_step:
-            score = HeldOutTranslations(self, volumes, held_out, device)
+            score = HeldOutTranslations(self, volumes, groups, held_out, device, rng)
         with mixed_precision(device, self.mixed_precision):
             history = self._train(
                 game, draw_batches, self.batch_size, plan, score, checkpoint
@@ -602,25 +602,33 @@ class HeldOutTranslations:
     """Energy score of features of held-out volumes, under what is translated to their side.
 
     Features of intensities, in standard deviations of the side; a mask and its shape are
-    the same before and after. Held-out volumes of the two sides are paired at random, and
-    the losses of a pair are added, so that steps are compared in both directions at once.
+    the same before and after. What is translated is chosen at random from all volumes of
+    the other side, as of many patients as can be. Held-out volumes of the two sides are
+    paired at random, and the losses of a pair are added, so that steps are compared in both
+    directions at once.
     """
 
     def __init__(
         self,
         gan: CycleGAN,
         volumes: dict[str, np.ndarray],
+        groups: dict[str, np.ndarray],
         held_out: dict[str, np.ndarray],
         device: torch.device,
+        rng: np.random.RandomState,
     ) -> None:
         self.gan, self.device = gan, device
-        self.volumes = {side: X[:MAX_SCORED] for side, X in volumes.items()}
+        self.volumes = {
+            side: X[some_of_groups(groups[side], MAX_SCORED, rng)]
+            for side, X in volumes.items()
+        }
         self.n_pairs = min(int(mask.sum()) for mask in held_out.values())
         self.scaler, self.rows = {}, {}
         for side, X in volumes.items():
             features = self._features(X)
             self.scaler[side] = StandardScaler().fit(features)
-            self.rows[side] = self.scaler[side].transform(features)[held_out[side]]
+            some = rng.permutation(np.flatnonzero(held_out[side]))
+            self.rows[side] = self.scaler[side].transform(features[some])
 
     def __call__(self, generator: Any) -> np.ndarray | None:
         losses = np.zeros(self.n_pairs)
