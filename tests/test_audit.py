@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.ndimage import laplace
 from scipy.stats import binomtest
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.compose import make_column_transformer
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier
@@ -254,6 +254,50 @@ def test_several_classes(shape):
     assert set(audit.flips.loc["true class"].index) <= {"a", "b", "c", "d"}
     found = find_shortcut(classifier, X, y, rng.integers(3, size=160), n_permutations=99)
     assert len(found.shifts) == 12 and found.verdict != "shortcut"
+
+
+class Reversed(ClassifierMixin, BaseEstimator):
+    """A logistic regression whose classes_ are a list, the last class first."""
+
+    def fit(self, X, y):
+        self.model_ = LogisticRegression().fit(X, y)
+        self.classes_ = self.model_.classes_[::-1].tolist()
+        return self
+
+    def predict(self, X):
+        return self.model_.predict(X)
+
+    def predict_proba(self, X):
+        return self.model_.predict_proba(X)[:, ::-1]
+
+
+@pytest.mark.parametrize(
+    "classes", [["benign", "malignant"], ["benign", "malignant", "unclear"]], ids=len
+)
+def test_order_of_classes_does_not_matter(classes):
+    rng = np.random.default_rng(0)
+    y = rng.permutation(np.resize(classes, 90))
+    site = np.arange(90) % 2
+    X = rng.normal(size=(90, 3))
+    X[:, 0] += 3 * site
+    X[:, 1] += 2 * np.unique(y, return_inverse=True)[1]
+    other = X + np.outer(3 - 6 * site, [1, 0, 0])
+    audits, found = [], []
+    for classifier in (LogisticRegression(), Reversed()):
+        model = clone(classifier).fit(X, y)
+        audits.append(audit_model(model, X, other, y, nuisance=site, random_state=0))
+        found.append(find_shortcut(classifier, X, y, site, random_state=0))
+    for expected, ours in (audits, found):
+        assert ours.verdict == expected.verdict
+        pd.testing.assert_series_equal(ours.evidence, expected.evidence)
+        pd.testing.assert_frame_equal(
+            ours.shifts.sort_index(), expected.shifts.sort_index()
+        )
+    pd.testing.assert_frame_equal(
+        audits[1].flips.sort_index(), audits[0].flips.sort_index()
+    )
+    with pytest.raises(ValueError, match=r"y: \['odd'\] are not among the classes"):
+        audit_model(model, X, other, np.where(site, "odd", y))
 
 
 def test_attribution_is_exact_for_a_linear_model():

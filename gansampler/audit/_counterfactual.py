@@ -175,6 +175,7 @@ def audit_model(
     classes = getattr(classifier, "classes_", None)
     if classes is None:
         classes = np.unique(np.concatenate([*(side.labels for side in sides), *known]))
+    classes = np.asarray(classes)
     before, after = (to_codes(side.labels, classes, "predict") for side in sides)
     truth = to_codes(known[0], classes, "y") if known else None
 

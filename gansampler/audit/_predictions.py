@@ -43,21 +43,22 @@ def class_outcome(classifier: Any, X: Any, label: Any) -> np.ndarray:
 
 
 def to_codes(labels: Any, classes: np.ndarray, name: str) -> np.ndarray:
-    """Index of each label among the classes.
+    """Index of each label among the classes, whatever their order.
 
     Raises
     ------
     ValueError
         If a label is none of them.
     """
-    labels = np.asarray(labels)
+    labels, classes = np.asarray(labels), np.asarray(classes)
     unknown = ~np.isin(labels, classes)
     if unknown.any():
         raise ValueError(
             f"{name}: {np.unique(labels[unknown]).tolist()} are not among the classes "
             f"{classes.tolist()}; leave such rows out."
         )
-    return np.searchsorted(classes, labels)
+    order = np.argsort(classes)
+    return order[np.searchsorted(classes, labels, sorter=order)]
 
 
 def extract(extractor: Any, X: Any) -> Any:
