@@ -153,7 +153,7 @@ def _restore(gan: Any, state: dict[str, Any], arrays: Arrays) -> None:
     sizes: dict[str, Any] = {
         "in_features": len(gan.scale_),
         "n_classes": len(gan.classes_),
-        "hidden_layer_sizes": gan.hidden_layer_sizes,
+        "hidden_layer_sizes": _widths(arrays),
     }
     gan.residual_ = ConditionalMLP(out_features=len(gan.scale_), **sizes).eval()
     gan.critic_ = Critic(**sizes).eval()
@@ -164,3 +164,11 @@ def _restore(gan: Any, state: dict[str, Any], arrays: Arrays) -> None:
             if key.startswith(f"{name}.")
         }
         getattr(gan, f"{name}_").load_state_dict(weights)
+
+
+def _widths(arrays: Arrays) -> list[int]:
+    """Of the networks that were fitted: parameters may have been set since."""
+    # Between activations.
+    layers = ("first", *(f"hidden.{i}" for i in range(1, len(arrays), 2)))
+    biases = (arrays.get(f"critic.{layer}.bias") for layer in layers)
+    return [len(bias) for bias in biases if bias is not None]

@@ -267,6 +267,19 @@ def test_pickle_clone_and_file(sides, trained, tmp_path):
         CycleGAN.load(tmp_path / "gan")
 
 
+@pytest.mark.parametrize(
+    "params", [{"channels": 3}, {"n_blocks": 0}, {"n_blocks": 3}, {"mask_channel": None}]
+)
+def test_parameters_set_after_fit_leave_the_networks(sides, trained, tmp_path, params):
+    clear, _ = sides
+    gan = pickle.loads(pickle.dumps(trained)).set_params(**params)
+    gan.save(tmp_path / "gan")
+    loaded = CycleGAN.load(tmp_path / "gan")
+    assert loaded.get_params() == gan.get_params()
+    assert_array_equal(loaded.reconstruct(clear), trained.reconstruct(clear))
+    assert loaded.critic_.state_dict().keys() == trained.critic_.state_dict().keys()
+
+
 @pytest.mark.parametrize("early_stopping", [True, False])
 def test_interrupted_training_goes_on(sides, tmp_path, monkeypatch, early_stopping):
     params = {

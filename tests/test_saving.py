@@ -43,6 +43,18 @@ def test_round_trip(tmp_path, labels, early_stopping, n_features):
     assert again.n_iter_ == gan.n_iter_
 
 
+@pytest.mark.parametrize("fitted_with", [(16,), (16, 8), (9, 8, 7)])
+def test_parameters_set_after_fit_leave_the_networks(tmp_path, fitted_with):
+    X, y = make_table((40, 15), 4, seed=0)
+    gan = fitted(X, y, hidden_layer_sizes=fitted_with, early_stopping=False)
+    gan.set_params(hidden_layer_sizes=(8,), n_components=2)
+    gan.save(tmp_path / "gan")
+    again = TabularGAN.load(tmp_path / "gan")
+    assert_array_equal(gan.sample(20)[0], again.sample(20)[0])
+    assert_array_equal(gan.score_samples(X, y), again.score_samples(X, y))
+    assert again.get_params() == gan.get_params()
+
+
 def test_arrays_and_polars_come_back_as_they_are(tmp_path):
     pl = pytest.importorskip("polars")
     X, y = make_table((30, 12), 4, seed=0)

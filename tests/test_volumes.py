@@ -201,6 +201,15 @@ def test_file_without_pickle(stack, trained, tmp_path, max_iter):
         VolumeGAN.load(tmp_path / "gan")
 
 
+def test_parameters_set_after_fit_leave_the_networks(stack, trained, tmp_path):
+    gan = pickle.loads(pickle.dumps(trained)).set_params(channels=3, mask_channel=None)
+    gan.save(tmp_path / "gan")
+    loaded = VolumeGAN.load(tmp_path / "gan")
+    assert loaded.get_params() == gan.get_params()
+    assert_array_equal(loaded.sample(4)[0], trained.sample(4)[0])
+    assert_array_equal(loaded.score_samples(*stack), trained.score_samples(*stack))
+
+
 def test_groups_are_held_out_together(stack, monkeypatch):
     import gansampler._conditional as module
 

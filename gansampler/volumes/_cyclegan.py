@@ -377,7 +377,7 @@ class CycleGAN(AdversarialEstimator):
         for source, target in (SIDES, SIDES[::-1]):
             filters = self._filters(kept[source], kept[target])
             translators[f"{source}->{target}"] = self._new_translator(filters).to(device)
-            critics[target] = self._new_critic().to(device)
+            critics[target] = self._new_critic(self.channels).to(device)
             if self.pool_size:
                 size = max(self.pool_size, self.batch_size)
                 pools[target] = ImagePool(size, (self._n_images, *edges)).to(device)
@@ -438,9 +438,9 @@ class CycleGAN(AdversarialEstimator):
     def _new_translator(self, filters: np.ndarray) -> Translator:
         return Translator(filters, channels=self.channels, n_blocks=self.n_blocks)
 
-    def _new_critic(self) -> PatchCritic:
+    def _new_critic(self, channels: int) -> PatchCritic:
         n_dims = len(self.scalers_["a"].shape_) - 1
-        return PatchCritic(n_channels=self._n_images, channels=self.channels, n_dims=n_dims)
+        return PatchCritic(n_channels=self._n_images, channels=channels, n_dims=n_dims)
 
     def keep_history_(self, history: History) -> None:
         super().keep_history_(history)
@@ -506,7 +506,7 @@ class CycleGAN(AdversarialEstimator):
         if direction not in DIRECTIONS:
             raise ValueError(f"direction must be one of {DIRECTIONS}; got {direction!r}.")
         volumes = check_volumes(X)
-        n_channels = self._n_images + (self.mask_channel is not None)
+        n_channels = self._n_images + (self.mask_channel_ is not None)
         n_dims = len(self.scalers_["a"].shape_) - 1
         if volumes.shape[1] != n_channels or volumes.ndim != n_dims + 2:
             raise ValueError(
@@ -548,6 +548,7 @@ class CycleGAN(AdversarialEstimator):
         check_is_fitted(self)
         state = {
             "params": params_to_json(self),
+            "mask_channel": self.mask_channel_,
             "history": self.history_,
             "scalers": {side: scaler_to_json(self.scalers_[side]) for side in SIDES},
         }
@@ -583,14 +584,22 @@ class CycleGAN(AdversarialEstimator):
     def _restore(self, state: dict[str, Any], arrays: Arrays) -> None:
         self.scalers_ = {side: scaler_from_json(state["scalers"][side]) for side in SIDES}
         self.window_ = {side: scaler.window_ for side, scaler in self.scalers_.items()}
-        n_images = self.scalers_["a"].shape_[0]
-        self.image_channels_, self.mask_channel_ = split_channels(
-            n_images + (self.mask_channel is not None), self.mask_channel
-        )
+        mask = state["mask_channel"]
+        n_channels = self.scalers_["a"].shape_[0] + (mask is not None)
+        self.image_channels_, self.mask_channel_ = split_channels(n_channels, mask)
+        # Sizes of what was fitted: parameters may have been set since.
+        channels = len(arrays["critic.a.layers.0.bias"])
+        block = "generator.a->b.blocks.{}.first.bias"
+        n_blocks = sum(block.format(i) in arrays for i in range(len(arrays)))
         self.generator_ = nn.ModuleDict(
-            {d: self._new_translator(arrays[f"generator.{d}.filters"]) for d in DIRECTIONS}
+            {
+                d: Translator(
+                    arrays[f"generator.{d}.filters"], channels=channels, n_blocks=n_blocks
+                )
+                for d in DIRECTIONS
+            }
         )
-        self.critic_ = nn.ModuleDict({side: self._new_critic() for side in SIDES})
+        self.critic_ = nn.ModuleDict({side: self._new_critic(channels) for side in SIDES})
         load_modules(self._modules(), arrays)
         self.keep_history_(History(**state["history"]))
 

@@ -315,12 +315,12 @@ class VolumeGAN(ConditionalGenerator):
             n_rows=n_rows,
         )
 
-    def _new_critic(self) -> VolumeCritic:
+    def _new_critic(self, channels: int) -> VolumeCritic:
         return VolumeCritic(
             n_channels=self.scaler_.shape_[0],
             n_classes=len(self.classes_),
             edges=self.scaler_.shape_[1:],
-            channels=self.channels,
+            channels=channels,
         )
 
     def _play(
@@ -342,7 +342,7 @@ class VolumeGAN(ConditionalGenerator):
             learned=torch.as_tensor(learned, dtype=torch.float32),
             channels=self.channels,
         ).to(device)
-        critic = self._new_critic().to(device)
+        critic = self._new_critic(self.channels).to(device)
         game = SynthesisGame(
             generator,
             critic,
@@ -526,10 +526,10 @@ class VolumeGAN(ConditionalGenerator):
         if state["has_texture"]:
             self.texture_ = self._new_texture(self.start_.n_rows)
         learned = torch.zeros(len(self.classes_))
-        self.generator_ = VolumeGenerator(
-            start=start, learned=learned, channels=self.channels
-        )
-        self.critic_ = self._new_critic()
+        # Not the parameter, which may have been set since.
+        channels = len(arrays["critic.first.bias"])
+        self.generator_ = VolumeGenerator(start=start, learned=learned, channels=channels)
+        self.critic_ = self._new_critic(channels)
         load_modules(self._modules(), arrays)
         self.keep_history_(History(**state["history"]))
 
