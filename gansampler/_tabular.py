@@ -137,7 +137,8 @@ class TabularGAN(ConditionalGenerator):
         Folder in which a training under way is kept, every ten seconds. An interrupted
         `fit`, called again with the same rows and parameters, goes on from there and ends
         with the same bytes (on CPU); an integer `random_state` is needed. The file is
-        removed when training is done. It holds weights and no rows.
+        removed when training is done. It holds weights and losses; no rows, and nothing of
+        the start.
     device : {"auto", "cpu", "cuda", "mps"}, default="auto"
         Where to train; "auto" takes a CUDA GPU where there is one.
     verbose : bool, default=False

@@ -265,8 +265,24 @@ def test_half_life_grows_so_that_the_start_is_forgotten(share, n_iter, halvings)
     assert 1 - game.generator.weight.item() == pytest.approx(0.5**halvings, rel=1e-3)
 
 
-def test_buffers_are_copied_not_averaged():
-    _, _, score = play([np.zeros(3)] * 7, max_iter=6, n_iter_no_change=9)
+class Exchange(Walk):
+    """The same, but what counts steps is another tensor after each, and the critic counts."""
+
+    def critic_loss(self, batch):
+        self.critic.steps = self.critic.steps + 1
+        return super().critic_loss(batch)
+
+    def generator_loss(self, batch):
+        self.generator.steps = self.generator.steps.clone()
+        return super().generator_loss(batch)
+
+
+walks = pytest.mark.parametrize("walk", [Walk, Exchange])
+
+
+@walks
+def test_buffers_are_copied_not_averaged(walk):
+    _, _, score = play([np.zeros(3)] * 7, game=walk(), max_iter=6, n_iter_no_change=9)
     assert score_steps(score) == [0, 1, 2, 3, 4, 5, 6]
     assert score.seen[-1].steps.dtype == torch.int64
 
@@ -460,6 +476,59 @@ def test_scores_are_taken_more_rarely_in_a_long_training(score_every, max_iter, 
     assert history.score_steps == score_steps(score) == expected
     assert len(history.scores) == len(expected)
     assert history.n_iter == max_iter
+
+
+# ------------------------------------------------------------------- checkpoints
+
+
+class Kept:
+    """A checkpoint in memory, which ends the training after a step."""
+
+    def __init__(self, last):
+        self.last, self.state = last, None
+
+    def load(self):
+        return self.state
+
+    def save(self, state):
+        self.state = copy.deepcopy(state())
+        if self.state["selection"]["history"]["n_iter"] == self.last:
+            raise InterruptedError
+
+
+@walks
+@pytest.mark.parametrize("best", [0, 2, 4])
+def test_a_training_goes_on_with_the_buffers_that_steps_write_to(walk, best):
+    floor, away = scripted(0)
+    steps = [away(floor, -50 * (step == best)) for step in range(5)]
+    expected, history, _ = play([floor, *steps[1:]], game=walk(), max_iter=4)
+    assert history.best_step == best
+
+    kept = Kept(last=3)
+    plan = SteadyPlan(max_iter=4, n_critic=1, learning_rate=1.0, score_every=1)
+    scores = iter([floor, *steps[1:4], floor, steps[4]])
+    with pytest.raises(InterruptedError):
+        train(walk(), count(), plan, score=lambda g: next(scores), checkpoint=kept)
+    game = walk()
+    again = train(game, count(), plan, score=lambda g: next(scores), checkpoint=kept)
+    assert again == history
+    for player in ("generator", "critic"):
+        ours, theirs = (getattr(g, player).state_dict() for g in (game, expected))
+        assert ours == theirs
+
+
+def test_a_checkpoint_leaves_out_what_no_step_writes_to():
+    kept, floor = Kept(last=1), np.zeros(3)
+    with pytest.raises(InterruptedError):
+        train(Walk(), count(), Plan(max_iter=4), score=lambda g: floor, checkpoint=kept)
+    moved, unmoved = {"weight", "steps"}, {"weight"}
+    assert kept.state["generator"].keys() == kept.state["average"].keys() == moved
+    assert kept.state["critic"].keys() == unmoved
+    states = kept.state["selection"]["kept"]
+    assert {name: {*state} for name, state in states.items()} == {
+        "average": moved,
+        "critic": unmoved,
+    }
 
 
 # -------------------------------------------------------------------- isolation

@@ -10,6 +10,7 @@ import torch
 from conftest import counts
 from imblearn.pipeline import Pipeline
 from numpy.testing import assert_allclose, assert_array_equal
+from safetensors.numpy import load as load_tensors
 from scipy.ndimage import gaussian_filter
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -308,6 +309,26 @@ def test_same_bytes_after_interruptions(stack, tmp_path, monkeypatch, params):
     assert_array_equal(gan.sample(4)[0], whole.sample(4)[0])
     with pytest.raises(ValueError, match="checkpoint_dir needs an integer random_state"):
         gan.set_params(random_state=None).fit(*stack)
+
+
+@pytest.mark.parametrize("has_mask", [True, False])
+def test_a_checkpoint_holds_nothing_of_the_start(stack, tmp_path, monkeypatch, has_mask):
+    X, y = stack
+    params = {**SHORT, "mask_channel": -1 if has_mask else None}
+    gan = VolumeGAN(**params, checkpoint_dir=tmp_path)
+    monkeypatch.setattr(_checkpoint, "SECONDS", 0.0)
+    monkeypatch.setattr(_checkpoint.Checkpoint, "remove", lambda self: None)
+    gan.fit(X if has_mask else X[:, :1], y)
+    (file,) = tmp_path.iterdir()
+    content = file.read_bytes()
+    weights = load_tensors(content)
+    assert weights["/generator/code.weight"].shape == gan.generator_.code.weight.shape
+    start = gan.generator_.start.state_dict()
+    told = {name: value for name, value in start.items() if value.unique().numel() > 4}
+    assert told.keys() >= {"mean", "components", "location"}
+    assert ("rows" in told) == has_mask
+    for name, value in told.items():
+        assert value.numpy().tobytes() not in content, name
 
 
 def test_verbose_shows_progress(stack, capsys):

@@ -164,7 +164,9 @@ def train(
         )
         for player in (game.critic, game.generator)
     )
-    average = copy.deepcopy(game.generator).requires_grad_(False)
+    # Buffers are the generator's own: always the newest, and a large start is there once.
+    buffers = {id(buffer): buffer for buffer in game.generator.buffers()}
+    average = copy.deepcopy(game.generator, buffers).requires_grad_(False)
     history = History()
     selection = Selection(score, average, game.critic, plan, history)
     state = TrainingState(game, critic_optimizer, generator_optimizer, average, selection)
@@ -215,15 +217,20 @@ def _descend(losses: Losses, optimizer: torch.optim.Optimizer) -> Losses:
 
 @torch.no_grad()
 def _update_average(average: nn.Module, current: nn.Module, share: Tensor) -> None:
-    """Exponential average of parameters; buffers are copied."""
+    """Exponential average of parameters; buffers are shared, unless one was exchanged."""
     for mean, value in zip(average.parameters(), current.parameters(), strict=True):
         mean.lerp_(value, share.to(mean.dtype))
     for buffer, state in zip(average.buffers(), current.buffers(), strict=True):
-        buffer.copy_(state)
+        if buffer is not state:
+            buffer.copy_(state)
 
 
 class TrainingState:
-    """All that changes from step to step, the random numbers' generators included."""
+    """All that changes from step to step, the random numbers' generators included.
+
+    Buffers that no step has written to are left out: they are what the game starts from,
+    which tells of rows and is fitted anew by a run that goes on.
+    """
 
     def __init__(
         self,
@@ -237,23 +244,43 @@ class TrainingState:
         self.optimizers = {"critic": critic_optimizer, "generator": generator_optimizer}
         self.selection = selection
         self.device = next(average.parameters()).device
+        self.before = {
+            name: {key: (buffer, buffer._version) for key, buffer in module.named_buffers()}
+            for name, module in self.modules.items()
+        }
 
     def as_dict(self) -> dict[str, Any]:
+        selection = self.selection.as_dict()
+        for name, state in selection.get("kept", {}).items():
+            selection["kept"][name] = self._changing(name, state)
         return {
-            **{name: module.state_dict() for name, module in self.modules.items()},
+            **{
+                name: self._changing(name, module.state_dict())
+                for name, module in self.modules.items()
+            },
             **{
                 f"{name} optimizer": optimizer.state_dict()["state"]
                 for name, optimizer in self.optimizers.items()
             },
-            "selection": self.selection.as_dict(),
+            "selection": selection,
             "rng": dict(enumerate(get_rng_states(self.device))),
         }
+
+    def _changing(self, name: str, state: dict[str, Any]) -> dict[str, Any]:
+        """Of a state of the module, parameters and buffers written to."""
+        now = dict(self.modules[name].named_buffers())
+        constant = {
+            key
+            for key, (buffer, version) in self.before[name].items()
+            if now[key] is buffer and buffer._version == version
+        }
+        return {key: value for key, value in state.items() if key not in constant}
 
     def restore(self, state: dict[str, Any] | None) -> None:
         if state is None:
             return
         for name, module in self.modules.items():
-            module.load_state_dict(state[name])
+            module.load_state_dict(state[name], strict=False)
         for name, optimizer in self.optimizers.items():
             moments = {int(i): moment for i, moment in state[f"{name} optimizer"].items()}
             learning_rate = optimizer.param_groups[0]["lr"]
@@ -323,7 +350,8 @@ class Selection:
 
     def _keep(self, step: int) -> None:
         self.history.best_step = step
-        self.kept = copy.deepcopy((self.average.state_dict(), self.critic.state_dict()))
+        players = {"average": self.average, "critic": self.critic}
+        self.kept = {name: copy.deepcopy(p.state_dict()) for name, p in players.items()}
 
     def as_dict(self) -> dict[str, Any]:
         state: dict[str, Any] = {"history": self.history.as_dict()}
@@ -333,7 +361,7 @@ class Selection:
                 "best": self.best,
                 "n_refused": self.n_refused,
                 "next_step": self.next_step,
-                "kept": dict(enumerate(self.kept)),
+                "kept": dict(self.kept),
             }
         return state
 
@@ -342,7 +370,7 @@ class Selection:
         if self.score is not None:
             self.floor, self.best = state["floor"], state["best"]
             self.n_refused, self.next_step = state["n_refused"], state["next_step"]
-            self.kept = (state["kept"]["0"], state["kept"]["1"])
+            self.kept = state["kept"]
 
     def restore(self, game: Game) -> None:
         """Load the kept step, or the last one where nothing was scored."""
@@ -350,11 +378,11 @@ class Selection:
             self.history.best_step = self.history.n_iter
             game.generator.load_state_dict(self.average.state_dict())
             return
-        generator_state, critic_state = self.kept
-        game.generator.load_state_dict(generator_state)
+        # Not strictly: what was read again lacks what no step changes.
+        game.generator.load_state_dict(self.kept["average"], strict=False)
         # Beside the start the last critic stays: the first has learned nothing yet.
         if self.history.best_step > 0 or not is_finite(game.critic):
-            game.critic.load_state_dict(critic_state)
+            game.critic.load_state_dict(self.kept["critic"], strict=False)
 
 
 def is_finite(module: nn.Module) -> bool:

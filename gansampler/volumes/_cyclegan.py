@@ -128,7 +128,9 @@ class CycleGAN(AdversarialEstimator):
         Whether networks compute in bfloat16, on CPU or a CUDA GPU; "auto": on the latter.
     device : {"auto", "cpu", "cuda"}, default="auto"
         Where to train, as in `VolumeGAN`.
-    checkpoint_dir, verbose, random_state
+    checkpoint_dir : path-like, default=None
+        As in `TabularGAN`, but the file holds translated patches too, see `pool_size`.
+    verbose, random_state
         As in `TabularGAN`; on CPU, the same bytes need the same number of threads.
 
     Attributes
