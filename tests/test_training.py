@@ -266,7 +266,7 @@ def test_half_life_grows_so_that_the_start_is_forgotten(share, n_iter, halvings)
 
 
 class Exchange(Walk):
-    """The same, but what counts steps is another tensor after each, and the critic counts."""
+    """The same, but the critic counts too, and each count is another tensor."""
 
     def critic_loss(self, batch):
         self.critic.steps = self.critic.steps + 1
