@@ -9,7 +9,7 @@ from torch import nn
 from gansampler import CycleGAN
 from gansampler._held_out import HeldOutScore
 from gansampler.adversarial import clearly_below
-from gansampler.volumes._cyclegan import DIRECTIONS, HeldOutTranslations
+from gansampler.volumes._cyclegan import DIRECTIONS, MAX_SCORED, HeldOutTranslations
 
 over_seeds = pytest.mark.parametrize("seed", range(5))
 N_COLUMNS = 3
@@ -145,50 +145,62 @@ def test_steps_are_scored_on_the_same_draws():
 # ------------------------------------------------------------------- translations
 
 
-class Contrast(nn.Module):
-    """Scales images about zero and moves them; looks at single voxels."""
+class Curve(nn.Module):
+    """Moves the mean of an image along a line below 0 and another above it."""
 
     reach = 0
 
-    def __init__(self, by, moved):
+    def __init__(self, dark, bright, moved=0.0):
         super().__init__()
-        self.by, self.moved = by, moved
+        self.dark, self.bright, self.moved = dark, bright, moved
 
     def forward(self, x):
-        return self.by * x + self.moved
+        mean = x.mean()
+        return x - mean + torch.where(mean < 0, self.dark, self.bright) * mean + self.moved
 
 
-def scored_translations(seed):
-    """Side b has half the contrast of side a, and is darker; in network units."""
-    rng = np.random.default_rng(seed)
-    a, b = rng.uniform(0.1, 0.5, (2, 60, 1, 1, 1)) * rng.normal(size=(2, 60, 1, 8, 8)) / 3
-    volumes = {"a": np.clip(a, -1, 1), "b": np.clip(b / 2 - 0.4, -1, 1)}
+SAME = Curve(1, 1)
+THERE, BACK = Curve(0.1, 1.5), Curve(10, 1 / 1.5)
+
+
+class OfBrightness(HeldOutTranslations):
+    """Mean intensity is all that is measured."""
+
+    def _features(self, X):
+        return X.mean(axis=(2, 3))
+
+
+def scored_translations():
+    """Sides that a curve leads between: they differ even in standard deviations."""
+    a = np.linspace(-0.5, 0.5, MAX_SCORED)[:, None, None, None] + np.zeros((1, 8, 8))
+    b = np.stack([THERE(torch.as_tensor(x)).numpy() for x in a])
+    volumes = {"a": a, "b": b}
     gan = CycleGAN(mask_channel=None, window=(-1, 1))
     gan._learn_scales(volumes)
-    held_out = dict.fromkeys("ab", np.arange(60) % 3 == 0)
-    groups = dict.fromkeys("ab", np.arange(60))
-    rng = np.random.RandomState(seed)
-    return HeldOutTranslations(gan, volumes, groups, held_out, torch.device("cpu"), rng)
+    groups = dict.fromkeys("ab", np.arange(MAX_SCORED))
+    held_out = dict.fromkeys("ab", np.ones(MAX_SCORED, dtype=bool))
+    rng = np.random.RandomState(0)
+    score = OfBrightness(gan, volumes, groups, held_out, torch.device("cpu"), rng)
+    return lambda *pair: score(dict(zip(DIRECTIONS, pair, strict=True))), volumes
 
 
-@over_seeds
-def test_the_true_translation_beats_others(seed):
-    score = scored_translations(seed)
-    there, back = Contrast(0.5, -0.4), Contrast(2, 0.8)
-    true = score(dict(zip(DIRECTIONS, (there, back), strict=True)))
-    assert true.shape == (20,)
+def test_the_true_translation_beats_others():
+    score, volumes = scored_translations()
+    true = score(THERE, BACK)
+    assert true.shape == (MAX_SCORED,)
+    by = volumes["b"].std() / volumes["a"].std()
+    moved = volumes["b"].mean() - by * volumes["a"].mean()
     others = {
-        "identity": (Contrast(1, 0), Contrast(1, 0)),
-        "swapped": (back, there),
-        "one way": (there, Contrast(1, 0)),
-        "the other": (Contrast(1, 0), back),
-        "halfway": (Contrast(0.75, -0.2), Contrast(1.5, 0.4)),
+        "identity": (SAME, SAME),
+        "swapped": (BACK, THERE),
+        "one way": (THERE, SAME),
+        "the other": (SAME, BACK),
+        "mean and spread": (Curve(by, by, moved), Curve(1 / by, 1 / by, -moved / by)),
     }
     for name, pair in others.items():
-        losses = score(dict(zip(DIRECTIONS, pair, strict=True)))
-        assert clearly_below(true, losses, standard_errors=3), name
+        assert clearly_below(true, score(*pair)), name
 
 
 def test_translations_that_are_not_finite_are_not_scored():
-    score = scored_translations(0)
-    assert score({"a->b": Contrast(1, 0), "b->a": Contrast(np.nan, 0)}) is None
+    score, _ = scored_translations()
+    assert score(SAME, Curve(1, np.nan)) is None
