@@ -42,12 +42,14 @@ from .adversarial import (
     Plan,
     ResidualGenerator,
     SynthesisGame,
+    agreed,
     balanced_batches,
     clearly_below,
     isolated,
     n_processes,
     resolve_device,
     single_thread,
+    together,
 )
 
 REFERENCE_DRAWS = 2000
@@ -158,6 +160,8 @@ class TabularGAN(ConditionalGenerator):
         The step that was kept; 0 is the start.
     start_used_ : bool
         Whether the start was kept.
+    n_modes_ : ndarray of int, shape (n_classes,)
+        Gaussians that each class is drawn from, or that training starts at.
     is_learned_ : ndarray of bool, shape (n_classes,)
         Classes that training may change: those with held-out rows to judge by.
     loss_curve_ : list of float
@@ -442,6 +446,11 @@ class TabularGAN(ConditionalGenerator):
         restore(gan, state, arrays)
         return gan
 
+    @property
+    def n_modes_(self) -> np.ndarray:
+        """Gaussians that each class is drawn from, or that training starts at."""
+        return np.bincount(self.start_.mode_class)
+
     def draw_(self, codes: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
         """Draw one row for each class code, in numbers, (len(codes), n_features)."""
         latent = self._draw_latent(codes, rng)
@@ -591,8 +600,13 @@ class TabularGAN(ConditionalGenerator):
             score_every=int(np.interp(kept.sum(), *SCORE_EVERY)),
             n_iter_no_change=self.n_iter_no_change,
         )
-        history = self._train(game, draw_batches, int(batch_size), plan, score, checkpoint)
-        several = self._modes_win(latent[kept], codes[kept], history, game, score, rng)
+        with together(device):
+            history = self._train(
+                game, draw_batches, int(batch_size), plan, score, checkpoint
+            )
+            several = agreed(
+                self._modes_win(latent[kept], codes[kept], history, game, score, rng)
+            )
         if several:
             history.best_step = 0
         # On the CPU, so that a pickle opens on a machine without a GPU.

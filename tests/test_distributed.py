@@ -144,6 +144,13 @@ def fit_after_a_stop(folder):
     return fit_table(checkpoint_dir=folder)
 
 
+def modes_in_doubt(rank):
+    """Modes of each class where processes find one thing and the other."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TabularGAN, "_modes_win", lambda *_: rank == 0)
+        return TabularGAN(n_modes=3, max_iter=2, **SHORT).fit(*rows()).n_modes_.tolist()
+
+
 def refusal(**params):
     with pytest.raises(ValueError) as error:
         fit_table(**params)
@@ -157,6 +164,7 @@ def play_all(folder):
     found["resumed"] = fit_after_a_stop(folder)
     found["odd"] = refusal(batch_size=31)
     found["other seeds"] = refusal(random_state=rank)
+    found["modes"] = modes_in_doubt(rank)
     with redirect_stderr(io.StringIO()) as bar:
         fit_table(verbose=True, max_iter=2)
     found["bar"] = bar.getvalue()
@@ -214,6 +222,10 @@ def test_processes_that_do_not_agree_are_told_so(played):
             "batch_size=31 must be a multiple of the number of processes, 2" in found["odd"]
         )
         assert "the same rows, parameters and integer random_state" in found["other seeds"]
+
+
+def test_the_first_process_says_whether_classes_have_modes(played):
+    assert [found["modes"] for found in played] == [[3, 3], [3, 3]]
 
 
 def test_the_first_process_shows_progress(played):

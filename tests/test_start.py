@@ -133,9 +133,36 @@ def test_a_start_of_several_modes_is_kept_where_it_does_better(max_iter):
     for n_modes in (1, "auto"):
         gan = TabularGAN(n_modes=n_modes, max_iter=max_iter, random_state=0).fit(X, y)
         assert gan.start_used_ and gan.best_iter_ == 0
+        assert (gan.n_modes_ > 1).all() == (n_modes == "auto")
         drawn, _ = gan.sample(y=["a"] * 600)
         ratio[n_modes] = energy_distance(drawn, fresh) / energy_distance(X[:600], fresh)
     assert ratio["auto"] < 3 < ratio[1]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_patients_are_no_modes(seed):
+    # Patients are normal, and each has 15 rows: modes foretell no other patient.
+    rng = rng_of(seed)
+    patient = np.repeat(range(26), 15)
+    X = rng.normal(size=(26, 15))[patient] + 0.2 * rng.normal(size=(390, 15))
+    still = {"max_iter": 1, "learning_rate_init": 1e-9, "validation_fraction": 0.4}
+    gan = TabularGAN(**still, copy_alpha=None, random_state=seed)
+    assert_array_equal(gan.fit(X, groups=patient).n_modes_, [1])
+    assert gan.n_modes_.dtype.kind == "i"
+    assert gan.fit(X).n_modes_ > 10
+
+
+def test_modes_that_are_worse_than_the_game_are_not_taken():
+    gan = TabularGAN(n_modes=2, max_iter=600, random_state=0).fit(ring(0, n=2000))
+    assert not gan.start_used_ and gan.best_iter_ > 0
+    assert_array_equal(gan.n_modes_, [1])
+
+
+@pytest.mark.parametrize("max_iter", [0, 20])
+def test_one_gaussian_a_class_is_drawn_from_one(max_iter):
+    X, y = rng_of(0).normal(size=(300, 4)), np.repeat([0, 1, 2], 100)
+    gan = TabularGAN(max_iter=max_iter, random_state=0).fit(X, y)
+    assert_array_equal(gan.n_modes_, [1, 1, 1])
 
 
 def test_the_sampler_draws_from_several_modes():
@@ -157,7 +184,7 @@ def test_number_of_modes_can_be_said():
     X = rng_of(0).normal(size=(100, 3))
     for n_modes, expected in [(1, 1), (3, 3), (50, 10)]:
         gan = TabularGAN(n_modes=n_modes, max_iter=0, random_state=0).fit(X)
-        assert len(gan.start_.location) == expected
+        assert_array_equal(gan.n_modes_, [expected])
     with pytest.raises(ValueError, match="n_modes"):
         TabularGAN(n_modes=0).fit(X)
 
@@ -168,4 +195,5 @@ def test_generators_of_several_modes_are_saved_whole(tmp_path):
     assert len(gan.start_.location) > 2
     gan.save(tmp_path / "gan.safetensors")
     again = TabularGAN.load(tmp_path / "gan.safetensors")
+    assert_array_equal(again.n_modes_, gan.n_modes_)
     assert_array_equal(again.sample(200)[0], gan.sample(200)[0])
