@@ -246,6 +246,30 @@ def test_both_players_see_the_classes_of_the_batch():
 
 
 @every_objective
+def test_the_critic_sees_nothing_that_was_not_augmented(name):
+    class Seeing(Slope):
+        def __init__(self):
+            super().__init__()
+            self.seen = []
+
+        def forward(self, x, y):
+            self.seen.append(x.detach())
+            return super().forward(x, y)
+
+    # Reals are 0 and fakes (0, 1): what is beyond 10 was moved, once.
+    game = SynthesisGame(Point(), Seeing(), OBJECTIVES[name], 1.0, lambda x: x + 10)
+    batch = torch.zeros(3, 2), torch.zeros(3, dtype=torch.long)
+    real, fake = torch.tensor([10.0, 10.0]), torch.tensor([10.0, 11.0])
+    game.critic_loss(batch)
+    assert game.critic.seen[0].tolist() == [*[real.tolist()] * 3, *[fake.tolist()] * 3]
+    for penalised in game.critic.seen[1:]:
+        assert ((penalised >= real) & (penalised <= fake)).all()
+    game.critic.seen.clear()
+    game.generator_loss(batch)
+    assert [x.tolist() for x in game.critic.seen] == [[fake.tolist()] * 3]
+
+
+@every_objective
 def test_projection_is_that_of_the_objective_and_of_the_critic_only(name):
     generator, critic = make_generator(zero=False), make_critic()
     generator_before, critic_before = state(generator), state(critic)

@@ -11,6 +11,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_val_score, cross_validate
 
 from gansampler import CopyWarning, DiagnosisWarning, SmallClassWarning, TabularGAN
+from gansampler._drawing import CheckedDraws
+from gansampler.checks import choose
 from gansampler.metrics import energy_distance
 
 # The copy check inside
@@ -144,6 +146,58 @@ def test_candidates_are_chosen_where_the_class_is_missed_and_only_there():
             assert chosen < 0.9 * plain
         else:
             assert chosen == plain
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.7])
+def test_candidates_are_chosen_only_where_rows_left_out_are_better_off(shift):
+    n_chosen = 0
+    for seed in range(10):
+        rng = np.random.RandomState(seed)
+        real, fresh = rng.normal(size=(2, 150, 3))
+        candidates = rng.normal(size=(400, 3)) + shift
+        chosen = choose(real, candidates, 100, np.arange(150), rng)
+        assert len(set(chosen)) == 100
+        if (chosen == np.arange(100)).all():
+            continue
+        n_chosen += 1
+        ours, plain = (energy_distance(candidates[i], fresh) for i in (chosen, range(100)))
+        assert ours < plain or not shift
+    # Two standard errors: one time in 40 by chance.
+    assert n_chosen == 10 if shift else n_chosen <= 1
+
+
+class Population:
+    """Draws rows of new patients."""
+
+    classes_ = np.array(["seen"])
+
+    def __init__(self):
+        self.n_drawn = 0
+
+    def draw_(self, codes, rng):
+        self.n_drawn += len(codes)
+        return rng.normal(size=(len(codes), 3))
+
+
+def test_rows_of_a_patient_are_one_to_the_energy_test():
+    # 25 patients of 20 rows that are alike: 500 independent rows would say more than these.
+    n_missed = 0
+    for seed in range(10):
+        rng = np.random.RandomState(seed)
+        groups = np.repeat(range(25), 20)
+        real = rng.normal(size=(25, 3))[groups] + 0.05 * rng.normal(size=(500, 3))
+        population = Population()
+        draws = CheckedDraws(
+            population,
+            (real, np.full(500, "seen"), groups),
+            embed=lambda rows: rows,
+            copy_alpha=None,
+            keep_faithful=True,
+            rng=rng,
+        )
+        assert len(np.concatenate(draws.draw("seen", 200))) == 200
+        n_missed += population.n_drawn > 200
+    assert n_missed <= 1
 
 
 # Groups

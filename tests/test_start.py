@@ -49,6 +49,34 @@ def test_start_of_a_class_of_one_row_takes_the_pooled_covariance():
     assert_allclose(start.scale_tril[1], start.scale_tril[0], atol=0.1)
 
 
+def test_a_class_of_few_rows_leans_on_the_others():
+    # 20 rows count as much as all classes together, 60 rows three times as much.
+    rng = rng_of(0)
+    codes = np.repeat([0, 1], [60, 20])
+    latent = rng.normal(size=(80, 30)) * np.array([[3.0], [0.5]])[codes]
+    own = [np.cov(latent[codes == c], rowvar=False) for c in (0, 1)]
+    pooled = (59 * own[0] + 19 * own[1]) / 78
+    start = fit_start(latent, codes, 2, shrinkage=0.0)
+    for c, trust in enumerate([0.75, 0.5]):
+        found = start.scale_tril[c] @ start.scale_tril[c].T
+        expected = trust * own[c] + (1 - trust) * pooled
+        # Which gives 0.1 * 30 / 80 of its weight to a diagonal.
+        beside = ~np.eye(30, dtype=bool)
+        assert_allclose(found[beside], 0.9625 * expected[beside], atol=1e-9)
+
+
+@pytest.mark.parametrize("n_columns, share", [(80, 0.1), (40, 0.1), (10, 0.025)])
+def test_classes_vary_where_none_of_their_rows_does(n_columns, share):
+    # Column 0 is the class, which no row departs from: a tenth of all that it varies is
+    # given to each class where columns are as many as rows, less where they are fewer.
+    latent, codes = rng_of(0).normal(size=(40, n_columns)), np.arange(40) % 2
+    latent[:, 0] = 6 * codes - 3
+    start = fit_start(latent, codes, 2, shrinkage=0.5)
+    for c in (0, 1):
+        variance = (start.scale_tril[c] @ start.scale_tril[c].T)[0, 0]
+        assert variance == pytest.approx(share * 9)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("shape", [(40, 2), (100, 5), (400, 20), (60, 200)])
 def test_a_gaussian_has_one_mode(seed, shape):
