@@ -139,6 +139,24 @@ def test_batches_are_halved_where_memory_is_too_little():
     assert gan.n_iter_ == 5
 
 
+def test_batches_are_halved_where_memory_is_too_little_for_a_recording(monkeypatch):
+    critic_loss, stream = SynthesisGame.critic_loss, torch.cuda.current_stream()
+
+    def limited(game, batch):
+        if len(batch[0]) > 16 and torch.cuda.is_current_stream_capturing():
+            # Not allowed while recording, which can then not be ended.
+            with pytest.raises(RuntimeError):
+                torch.cuda.current_stream().synchronize()
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
+        return critic_loss(game, batch)
+
+    monkeypatch.setattr(SynthesisGame, "critic_loss", limited)
+    with pytest.warns(GansamplerWarning, match="training begins again with 16"):
+        gan = fitted(ESTIMATORS["TabularGAN"], batch_size=32)
+    assert gan.n_iter_ == 30
+    assert torch.cuda.current_stream() == stream
+
+
 def test_an_interrupted_training_goes_on(tmp_path, monkeypatch):
     from gansampler import _checkpoint
 

@@ -9,7 +9,7 @@ from sklearn.base import clone
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from gansampler import CycleGAN, TabularGAN, VolumeGAN, _adversarial
+from gansampler import CycleGAN, GansamplerWarning, TabularGAN, VolumeGAN, _adversarial
 from gansampler.adversarial import (
     OBJECTIVES,
     Critic,
@@ -210,6 +210,67 @@ def test_a_step_is_recorded_once_and_its_losses_are_copies():
     losses = [recorded() for _ in range(WARM_UP + 5)]
     assert len(calls) == WARM_UP + 1
     assert [float(loss["total"]) for loss in losses[WARM_UP:]] == [4, 5, 6, 7, 8]
+
+
+class Torn(Tape):
+    """Fails to end what failed, as CUDA does."""
+
+    @contextmanager
+    def recording(self):
+        try:
+            with super().recording():
+                yield
+        except BaseException:
+            raise RuntimeError("CUDA error: a previous error during capture") from None
+
+
+def test_too_little_memory_for_the_recording_halves_the_batch(monkeypatch):
+    monkeypatch.setattr(_adversarial, "recorder_for", lambda device: Torn())
+    critic_loss, calls = SynthesisGame.critic_loss, []
+
+    def limited(game, batch):
+        calls.append(len(batch[0]))
+        # Only the step that is recorded, and not those before it, has too little.
+        if calls[-1] > 16 and calls.count(calls[-1]) > 2 * WARM_UP:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
+        return critic_loss(game, batch)
+
+    params = {"max_iter": 6, "early_stopping": False, "device": "cpu", "random_state": 0}
+    expected = TabularGAN(batch_size=16, **params).fit(*sides(TabularGAN()))
+    monkeypatch.setattr(SynthesisGame, "critic_loss", limited)
+    with pytest.warns(GansamplerWarning, match="begins again with 16"):
+        gan = TabularGAN(batch_size=32, **params).fit(*sides(TabularGAN()))
+    assert gan.history_ == expected.history_
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt, RuntimeError])
+def test_what_failed_in_a_recording_is_what_is_told(error):
+    def step():
+        if len(calls) == WARM_UP:
+            raise error("here")
+        calls.append(1)
+        return {}
+
+    calls = []
+    recorded = RecordedStep(step, Torn())
+    for _ in range(WARM_UP):
+        recorded()
+    with pytest.raises(error, match="here"):
+        recorded()
+
+
+def test_a_recording_that_cannot_be_ended_is_told():
+    class Endless(Tape):
+        @contextmanager
+        def recording(self):
+            yield
+            raise RuntimeError("CUDA error: capture is invalid")
+
+    recorded = RecordedStep(dict, Endless())
+    for _ in range(WARM_UP):
+        recorded()
+    with pytest.raises(RuntimeError, match="capture is invalid"):
+        recorded()
 
 
 def test_steps_are_recorded_on_one_gpu_unless_that_is_turned_off(monkeypatch):

@@ -59,11 +59,15 @@ class CUDAGraph:
         finally:
             torch.cuda.current_stream().wait_stream(self.stream)
 
-    def recording(self) -> AbstractContextManager:
+    @contextmanager
+    def recording(self) -> Iterator[None]:
         """Record kernels, and run none of them."""
         # Whatever other threads do on the device is no part of it.
         mode = "thread_local"
-        return torch.cuda.graph(self.graph, stream=self.stream, capture_error_mode=mode)
+        graph = torch.cuda.graph(self.graph, stream=self.stream, capture_error_mode=mode)
+        # The stream is left even where the recording cannot be ended.
+        with torch.cuda.stream(self.stream), graph:
+            yield
 
     def replay(self) -> None:
         """Launch all that was recorded."""
@@ -97,8 +101,21 @@ class RecordedStep:
                 losses = self.step()
             return losses
         if self.n_calls == WARM_UP + 1:
-            with self.recorder.recording():
-                self.losses = self.step()
+            self._record()
         self.recorder.replay()
         # Copies, for the next replay writes to the same tensors.
         return {name: value.clone() for name, value in self.losses.items()}
+
+    def _record(self) -> None:
+        failure: BaseException | None = None
+        try:
+            with self.recorder.recording():
+                try:
+                    self.losses = self.step()
+                except BaseException as error:
+                    failure = error
+                    raise
+        finally:
+            # Not that CUDA could not end a recording, in which something had failed.
+            if failure is not None:
+                raise failure
