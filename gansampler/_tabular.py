@@ -42,7 +42,6 @@ from .adversarial import (
     Plan,
     ResidualGenerator,
     SynthesisGame,
-    agreed,
     balanced_batches,
     clearly_below,
     isolated,
@@ -51,6 +50,7 @@ from .adversarial import (
     single_thread,
     together,
 )
+from .adversarial.distributed import agreed
 
 REFERENCE_DRAWS = 2000
 """Rows of each class drawn to learn when a category is to be chosen."""

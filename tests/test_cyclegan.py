@@ -217,6 +217,12 @@ def test_volumes_of_all_classes_and_many_patients_are_translated_to_score():
     assert sum(x.tobytes() in last for x in score.volumes["b"]) == 40
 
 
+def test_the_start_is_kept_where_nothing_can_be_held_out(sides):
+    clear, blurred = sides
+    gan = CycleGAN(**SHORT).fit(clear[:3], blurred[:3])
+    assert gan.start_used_ and np.isnan(gan.validation_scores_).all()
+
+
 def test_groups_are_held_out_together(sides, monkeypatch):
     import gansampler.volumes._cyclegan as module
 

@@ -1,7 +1,7 @@
 """The adversarial core: objectives, networks, games, and the one training loop."""
 
 from .batches import balanced_batches, unpaired_patches
-from .distributed import agreed, is_first, n_processes, share, together, whole
+from .distributed import is_first, n_processes, share, together, whole
 from .games import Game, ImagePool, SynthesisGame, TranslationGame
 from .isolation import (
     get_rng_states,
@@ -32,7 +32,6 @@ __all__ = [
     "Score",
     "SynthesisGame",
     "TranslationGame",
-    "agreed",
     "balanced_batches",
     "clearly_below",
     "full_precision",

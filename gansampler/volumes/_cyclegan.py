@@ -639,7 +639,7 @@ class HeldOutTranslations:
             features = self._features(X)
             self.scaler[side] = StandardScaler().fit(features)
             some = rng.permutation(np.flatnonzero(held_out[side]))
-            self.rows[side] = self.scaler[side].transform(features[some])
+            self.rows[side] = self.scaler[side].transform(features)[some]
 
     def __call__(self, generator: Any) -> np.ndarray | None:
         losses = np.zeros(self.n_pairs)
