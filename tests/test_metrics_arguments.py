@@ -16,6 +16,8 @@ ARGUMENTS = {
     "wasserstein_iqr": TWO,
     "spearman_difference": TWO,
     "spearman_permutation_ratio": TWO,
+    "energy_distance": {"X": REAL, "Y": SYNTHETIC},
+    "energy_score": {"observations": REAL, "samples": SYNTHETIC},
     "energy_test": TWO,
     "classifier_two_sample_test": TWO,
     "mutual_information": {"X": REAL, "y": Y},
@@ -34,7 +36,7 @@ TABLES = [
     (name, table)
     for name, arguments in ARGUMENTS.items()
     for table in arguments
-    if table.startswith("X")
+    if table.startswith("X") or table in ("Y", "observations", "samples")
 ]
 over_tables = pytest.mark.parametrize(("name", "table"), TABLES)
 RANDOM = [
@@ -53,8 +55,7 @@ def test_every_measure_is_here():
     functions = {
         name for name in metrics.__all__ if inspect.isfunction(getattr(metrics, name))
     }
-    others = {"energy_distance", "energy_score", "benjamini_hochberg"}
-    assert functions == ARGUMENTS.keys() | others
+    assert functions == ARGUMENTS.keys() | {"benjamini_hochberg"}
 
 
 @over_functions
@@ -112,6 +113,12 @@ def test_some_need_more_rows(name, n_rows):
     with pytest.raises(ValueError, match=f"X_synthetic needs at least {n_rows} row"):
         call(name, X_synthetic=REAL[: n_rows - 1])
     call(name, X_synthetic=SYNTHETIC[:n_rows])
+
+
+def test_energy_score_needs_two_samples():
+    with pytest.raises(ValueError, match=r"samples needs at least 2 row\(s\); got 1"):
+        call("energy_score", samples=SYNTHETIC[:1])
+    call("energy_score", samples=SYNTHETIC[:2])
 
 
 @pytest.mark.parametrize(

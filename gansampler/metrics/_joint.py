@@ -52,6 +52,11 @@ def energy_distance(X: np.ndarray, Y: np.ndarray) -> float:
     -------
     float
 
+    Raises
+    ------
+    ValueError
+        If a table is not 2-D, is empty or not finite, or the columns differ in number.
+
     Examples
     --------
     >>> import numpy as np
@@ -59,6 +64,7 @@ def energy_distance(X: np.ndarray, Y: np.ndarray) -> float:
     >>> energy_distance(np.array([[0.0]]), np.array([[3.0]]))
     6.0
     """
+    X, Y = check_rows(X=X, Y=Y)
     distance = 2 * cdist(X, Y).mean() - cdist(X, X).mean() - cdist(Y, Y).mean()
     return max(0.0, float(distance))
 
@@ -82,6 +88,12 @@ def energy_score(observations: np.ndarray, samples: np.ndarray) -> np.ndarray:
     -------
     ndarray of shape (n,)
 
+    Raises
+    ------
+    ValueError
+        If a table is not 2-D or not finite, the columns differ in number, or there are no
+        observations or fewer than two samples.
+
     Examples
     --------
     >>> import numpy as np
@@ -89,6 +101,8 @@ def energy_score(observations: np.ndarray, samples: np.ndarray) -> np.ndarray:
     >>> energy_score(np.array([[0.0]]), np.array([[-1.0], [1.0]]))
     array([0.])
     """
+    observations, samples = check_rows(observations=observations, samples=samples)
+    check_rows(samples=samples, min_rows=2)
     m = len(samples)
     within = cdist(samples, samples).sum() / (m * (m - 1))
     return cdist(observations, samples).mean(axis=1) - within / 2
