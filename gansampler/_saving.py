@@ -19,7 +19,7 @@ from safetensors.numpy import load, save
 
 from ._files import replacing
 
-VERSION = 4
+VERSION = 5
 """Of the layout of files; raised when an older reader would misread a newer file."""
 
 Arrays = dict[str, np.ndarray]
