@@ -625,19 +625,30 @@ def test_real_files_equal_the_reference(patient, modality):
 
 @needs_sts
 def test_real_series_become_the_cubes_that_were_made_of_them():
-    """The cubes were rounded to whole HU."""
+    """The cubes were rounded to whole HU, and centred between voxels."""
     cubes = np.load(STS / "ct.npz")
     patients = ["STS_002", "STS_042"]
     rows = [cubes["patient"].tolist().index(patient) for patient in patients]
-    X, geometry = read_stack(
-        [STS / "raw" / patient / "CT/image" for patient in patients],
-        [STS / "raw" / patient / "CT/mask/RS.dcm" for patient in patients],
-        roi="GTV_Mass_CT",
-    )
-    np.testing.assert_allclose(X[:, 0], cubes["images"][rows], atol=0.51)
-    np.testing.assert_array_equal(X[:, 1], cubes["masks"][rows])
-    centers = [g.position((23.5, 23.5, 23.5)) for g in geometry]
-    np.testing.assert_allclose(centers, cubes["center_mm"][rows], atol=1e-3)
+    folders = [STS / "raw" / patient / "CT" for patient in patients]
+    files = [
+        [folder / part for folder in folders] for part in ("image", Path("mask", "RS.dcm"))
+    ]
+    X, geometry = read_stack(*files, roi="GTV_Mass_CT")
+    for row, image, mask, own, place in zip(rows, *files, X, geometry, strict=True):
+        volume = read_volume(image, mask, roi="GTV_Mass_CT")
+        center = cubes["center_mm"][row]
+        found = resample(volume, (3, 3, 3), size=(48, 48, 48), center=center)
+        np.testing.assert_allclose(found.images[0], cubes["images"][row], atol=0.51)
+        np.testing.assert_array_equal(found.mask, cubes["masks"][row])
+        # Of their own accord grids start on a voxel, half of one away at most.
+        np.testing.assert_allclose(
+            volume.index(place.position((23.5, 23.5, 23.5))),
+            volume.index(center),
+            atol=0.501,
+        )
+        assert own[1].sum() == pytest.approx(cubes["masks"][row].sum(), rel=0.02)
+        inside = [own[0][own[1] > 0], cubes["images"][row][cubes["masks"][row] > 0]]
+        assert inside[0].mean() == pytest.approx(inside[1].mean(), abs=1)
 
 
 @needs_sts
