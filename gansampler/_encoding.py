@@ -164,7 +164,7 @@ class NormalScores:
             # At a share of one the sum may miss the observed value by its last bit.
             X[:, j] = np.where(share < 1, between, high)
             if self.decimals_[j] >= 0:
-                X[:, j] = np.round(X[:, j], self.decimals_[j])
+                X[:, j] = _rounded(X[:, j], self.decimals_[j], quantiles)
         return X
 
     def _to_scores(self, ranks: np.ndarray) -> np.ndarray:
@@ -181,15 +181,28 @@ class NormalScores:
 
 def _decimals(column: np.ndarray) -> int:
     """Decimals that all values of a column can be written with, or -1."""
+    column = _single(column)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for n in range(MAX_DECIMALS + 1):
+            # A few values tell nearly always.
+            if all((np.round(some, n) == some).all() for some in (column[:50], column)):
+                return n
+    return -1
+
+
+def _rounded(values: np.ndarray, decimals: int, observed: np.ndarray) -> np.ndarray:
+    """Values as the observed ones are written, in single precision where those are."""
+    rounded = np.round(values, decimals) + 0.0  # no -0
+    if _single(observed).dtype == np.float32:
+        rounded = rounded.astype(np.float32).astype(float)
+    return rounded.clip(observed[0], observed[-1])
+
+
+def _single(column: np.ndarray) -> np.ndarray:
+    """The column in single precision, if it has no more."""
     with np.errstate(over="ignore"):
         single = column.astype(np.float32)
-    if (single == column).all():
-        column = single
-    for n in range(MAX_DECIMALS + 1):
-        # A few values tell nearly always.
-        if all((np.round(some, n) == some).all() for some in (column[:50], column)):
-            return n
-    return -1
+    return single if (single == column).all() else column
 
 
 def _interpolated(x: np.ndarray, places: np.ndarray, values: np.ndarray) -> np.ndarray:

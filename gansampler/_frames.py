@@ -381,8 +381,10 @@ def _categorical_columns(
     ):
         return sorted({int(j) % n_columns for j in wanted})
     positions = {name: j for j, name in enumerate(names)}
-    unknown = [name for name in wanted.ravel().tolist() if name not in positions]
-    if wanted.ndim != 1 or unknown:
+    unknown = wanted.tolist()
+    if wanted.ndim == 1:
+        unknown = [name for name in unknown if name not in positions]
+    if unknown:
         raise ValueError(
             f"categorical_features must be a mask, positions or names of {n_columns} "
             f"columns; {unknown[:5]} are none of them."

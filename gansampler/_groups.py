@@ -56,8 +56,9 @@ def groups_or_twins(groups: ArrayLike | None, X: np.ndarray) -> np.ndarray:
     rows = X.reshape(len(X), -1)
     hashes = (hash((row + 0.0).tobytes()) for row in rows)
     twin = pd.factorize(np.fromiter(hashes, dtype=np.int64))[0]
-    different = rows[np.unique(twin, return_index=True)[1]]
-    if len(different) < len(rows):
+    first = np.unique(twin, return_index=True)[1]
+    if len(first) < len(rows):
+        different = rows[first]
         needed = max(TELLS_APART * len(different), MIN_DIFFERENT * len(rows))
         telling = (c for c in different.T if len(np.unique(c)) >= needed)
         if len(list(islice(telling, 2))) == 2:

@@ -282,6 +282,8 @@ class GANOverSampler(BaseGANOverSampler):
         self._format = TableFormat(X, self.categorical_features)
         labels: Any = y
         if is_polars(y):
+            if hasattr(y, "columns") and y.width != 1:
+                raise ValueError(f"y should be one column of labels; it has {y.columns}.")
             y = y.to_series() if hasattr(y, "columns") else y
             labels = y.to_numpy()
         n_missing = 0 if y is None else int(np.asarray(pd.isna(labels)).sum())

@@ -148,6 +148,25 @@ def test_the_first_id_groups_rows_as_group_does(csv):
     assert tables[0] == tables[1]
 
 
+def test_rows_without_an_id_are_nobody_elses(csv, capsys):
+    table = pd.read_csv(csv, dtype=str)
+    assert oversample(csv, "--steps", "0")[0] == 0
+    expected = pd.read_csv(csv.with_name("out.csv")).drop(columns="patient")
+    blank = np.arange(len(table)) % 3 == 0
+    table.assign(patient=table["patient"].mask(blank, "")).to_csv(csv, index=False)
+    assert oversample(csv, "--steps", "0", "--force")[0] == 0
+    found = pd.read_csv(csv.with_name("out.csv")).drop(columns="patient")
+    pd.testing.assert_frame_equal(found, expected)
+    capsys.readouterr()
+    assert oversample(csv, "--group", "patient", "--force")[0] == cli.BAD_INPUT
+    assert f"is empty in {blank.sum()} rows" in capsys.readouterr().err
+
+
+def test_the_target_names_no_rows(csv, capsys):
+    assert oversample(csv, "--id", "grade")[0] == cli.BAD_INPUT
+    assert "'grade' is given as --target, and as --id" in capsys.readouterr().err
+
+
 def test_an_existing_file_is_kept_without_force(csv, capsys):
     out = csv.with_name("out.csv")
     out.write_text("precious")

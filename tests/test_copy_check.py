@@ -141,6 +141,32 @@ def test_rows_of_new_patients_pass_and_copies_do_not(n_patients, n_rows, within)
     assert np.mean(shares) <= check.levels_[0] + 3 * np.std(shares) / np.sqrt(repeats)
 
 
+def test_patients_count_alike_whatever_their_numbers_of_rows():
+    """One patient has most of the rows: a new one is as often near to him as to others."""
+    sizes = np.r_[200, np.ones(24, int)]
+    shares, repeats = [], 60
+    for seed in range(repeats):
+        rng = np.random.default_rng(seed)
+        own = draw(len(sizes), 20, rng)
+        real = np.repeat(own, sizes, axis=0)
+        real += 0.01 * rng.normal(size=real.shape)
+        groups = np.repeat(np.arange(len(sizes)), sizes)
+        check = ConformalCopyCheck(alpha=0.2, scale=None).fit(real, groups=groups)
+        shares.append((check.p_values(draw(40, 20, rng)) <= 0.2).mean())
+        assert not check.accept(real).any()
+    assert 0.03 < np.mean(shares) <= 0.2
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-40, 1.0, 1e40, 1e300])
+def test_units_do_not_matter(scale):
+    rng = np.random.default_rng(0)
+    real, new = rng.normal(size=(60, 5)), rng.normal(size=(40, 5))
+    expected = ConformalCopyCheck(scale=None).fit(real).p_values(new)
+    check = ConformalCopyCheck(scale=None).fit(scale * real)
+    assert_allclose(check.p_values(scale * new), expected)
+    assert not check.accept(scale * real).any()
+
+
 def test_a_patient_is_not_its_own_neighbour():
     """Two near-equal lesions a patient: without groups they hide what a copy looks like."""
     rng = np.random.default_rng(0)

@@ -70,7 +70,7 @@ def score_of(seed, start=None, held_out=(200, 30), copy_alpha=0.1):
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"shift": (0.5, 0.5)},
+        {"shift": (0.8, 0.8)},
         {"scale": (0.5, 0.5)},
         {"scale": (1.6, 1.6)},
         {"shift": (2.0, -2.0)},

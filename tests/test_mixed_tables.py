@@ -542,8 +542,9 @@ def test_combat_names_what_it_does_not_take():
 
 
 def test_only_what_is_no_column_is_named():
-    with pytest.raises(ValueError, match=r"of 3 columns; \['sx'\] are none of them"):
-        TabularGAN(categorical_features=["a", "sx"]).fit(numbers())
+    for names, expected in ((["a", "sx"], r"\['sx'\]"), ([["a"]], r"\[\['a'\]\]")):
+        with pytest.raises(ValueError, match=rf"of 3 columns; {expected} are none of them"):
+            TabularGAN(categorical_features=names).fit(numbers())
 
 
 def test_a_table_without_columns_is_refused():
@@ -557,6 +558,26 @@ def test_numbers_near_the_smallest_there_are():
     X["probability"] = 10.0 ** np.linspace(-322, 0, 40)
     found, _ = GANOverSampler(**SHORT).fit_resample(X, y)
     assert np.isfinite(found).all(axis=None)
+
+
+def test_decimals_in_single_precision_are_those_observed():
+    rng = np.random.default_rng(0)
+    values = np.float32([0.1, 0.2, 0.3, 0.7]).astype(float)
+    X = numbers(60)
+    X["few"], X["many"] = rng.choice(values, 60), np.float32(rng.normal(size=60)).round(2)
+    found, _ = GANOverSampler(**SHORT).fit_resample(X, np.arange(60) % 3 == 0)
+    assert set(found["few"]) == set(values)
+    new, many = found["many"][60:], X["many"].astype(float)
+    assert new.min() >= many.min() and new.max() <= many.max()
+    assert (new == np.float32(new)).all() and (
+        np.float32(new).round(2) == np.float32(new)
+    ).all()
+
+
+def test_labels_of_several_polars_columns_are_refused():
+    X, y = numbers(), pl.DataFrame({"a": np.arange(30) % 3, "b": 1})
+    with pytest.raises(ValueError, match=r"one column of labels; it has \['a', 'b'\]"):
+        GANOverSampler().fit_resample(X, y)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "Float64"])

@@ -531,6 +531,26 @@ def test_a_checkpoint_leaves_out_what_no_step_writes_to():
     }
 
 
+class NormedWalk(Walk):
+    """The generator looks at batches, too."""
+
+    def __init__(self):
+        super().__init__()
+        self.generator.norm = nn.BatchNorm1d(2)
+
+    def generator_loss(self, batch):
+        self.generator.norm(torch.ones(8, 2))
+        return super().generator_loss(batch)
+
+
+def test_a_checkpoint_holds_the_statistics_of_batches():
+    """Their buffers do not count what is written to them."""
+    kept = Kept(last=1)
+    with pytest.raises(InterruptedError):
+        train(NormedWalk(), count(), Plan(max_iter=4), checkpoint=kept)
+    assert {"norm.running_mean", "norm.running_var"} <= kept.state["generator"].keys()
+
+
 # -------------------------------------------------------------------- isolation
 
 CPU = torch.device("cpu")

@@ -115,7 +115,10 @@ class RecordedStep:
                 except BaseException as error:
                     failure = error
                     raise
-        finally:
+        except BaseException:
             # Not that CUDA could not end a recording, in which something had failed.
-            if failure is not None:
-                raise failure
+            if failure is None:
+                raise
+            raise failure from None
+        finally:
+            failure = None  # which holds this frame, and with it what the step had made

@@ -244,10 +244,7 @@ class TrainingState:
         self.optimizers = {"critic": critic_optimizer, "generator": generator_optimizer}
         self.selection = selection
         self.device = next(average.parameters()).device
-        self.before = {
-            name: {key: (buffer, buffer._version) for key, buffer in module.named_buffers()}
-            for name, module in self.modules.items()
-        }
+        self.before = {name: _written(module) for name, module in self.modules.items()}
 
     def as_dict(self) -> dict[str, Any]:
         selection = self.selection.as_dict()
@@ -289,6 +286,21 @@ class TrainingState:
             optimizer.param_groups[0]["lr"] = learning_rate
         self.selection.load(state["selection"])
         set_rng_states(self.device, list(state["rng"].values()))
+
+
+def _written(module: nn.Module) -> dict[str, tuple[Tensor, int]]:
+    """Buffers, and how often each was written to; without those that do not count it."""
+    uncounted = {
+        id(buffer)
+        for part in module.modules()
+        if isinstance(part, nn.modules.batchnorm._NormBase)
+        for buffer in part.buffers()
+    }
+    return {
+        key: (buffer, buffer._version)
+        for key, buffer in module.named_buffers()
+        if id(buffer) not in uncounted
+    }
 
 
 class Selection:

@@ -251,7 +251,7 @@ def _compare_rows(
     evidence.real_index = real.index
 
     # Repeated rows tell about copies once: a few points are no hundred copies.
-    distinct = _distinct(judged.scores, neighbours.first)
+    distinct = _distinct(judged.scores, neighbours.nearest)
     evidence.n_distinct = len(distinct)
     margin = evidence.standard_error
     close = (comparison.p_copy[distinct] <= level).mean()

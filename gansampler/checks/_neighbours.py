@@ -26,6 +26,10 @@ TINY = 1e-12
 """Share of a squared norm below which a squared distance so taken is a rounding error."""
 
 
+Measure = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""Gives the distances between the rows of two tables."""
+
+
 class Comparison(NamedTuple):
     """New rows against the real rows of their class, one entry a row.
 
@@ -76,8 +80,10 @@ class ConformalNeighbours:
             groups[self.calibrating], return_inverse=True, return_counts=True
         )
         self.n_groups, self.weight = len(size), 1 / size[group]
+        # So that single precision holds the distances.
+        self.unit = float(np.abs(X).max()) or 1.0
         nearest = []
-        rows, X, measure = _ready_to_measure(X[self.calibrating], X)
+        rows, X, measure = self._ready_to_measure(X[self.calibrating])
         for part in chunks(len(rows), len(X)):
             distances = measure(rows[part], X)
             distances[groups[self.calibrating[part], None] == groups] = np.inf
@@ -90,13 +96,18 @@ class ConformalNeighbours:
         return min(2, self.n_groups) / (self.n_groups + 1)
 
     @property
+    def nearest(self) -> np.ndarray:
+        """Distances of the calibrating rows to the nearest row of another group."""
+        return self.unit * self.first.astype(float)
+
+    @property
     def ratios(self) -> np.ndarray:
         """Nearest over second-nearest distance of the calibrating rows."""
         return _ratio(self.first, self.second)
 
     def compare(self, new: np.ndarray) -> Comparison:
         """Rank new rows, shape (m, d), among the calibrating ones."""
-        new, X, measure = _ready_to_measure(new, self.X)
+        new, X, measure = self._ready_to_measure(new)
         parts = [self._compare(measure(new[part], X)) for part in chunks(len(new), len(X))]
         return Comparison(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
@@ -107,7 +118,8 @@ class ConformalNeighbours:
             first = distances.min(axis=1)
             p_copy = np.where(first == 0, 1 / (len(self.X) + 1), 1.0)
             ones = np.ones(len(first))
-            return Comparison(p_copy, p_copy, ones, ones, nearest, first)
+            distance = self.unit * first.astype(float)
+            return Comparison(p_copy, p_copy, ones, ones, nearest, distance)
         first, second = _two_smallest(self._to_groups(distances)).T
         to_calibrating = distances[:, self.calibrating]
         # Neighbours of the calibrating rows once the new row is among them.
@@ -123,7 +135,7 @@ class ConformalNeighbours:
             p_far=self._p_value(their_first >= first[:, None]),
             ratio=ratio,
             nearest=nearest,
-            distance=first,
+            distance=self.unit * first.astype(float),
         )
 
     def _p_value(self, as_extreme: np.ndarray) -> np.ndarray:
@@ -131,6 +143,18 @@ class ConformalNeighbours:
         # Shares of a group add up to 1, but for rounding.
         n_as_extreme = np.round(as_extreme @ self.weight, 9)
         return (1 + n_as_extreme) / (self.n_groups + 1)
+
+    def _ready_to_measure(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, Measure]:
+        """Rows and the real rows in units of these, and what measures between them.
+
+        In single precision, for equal distances to be so however they were taken.
+        """
+        with np.errstate(over="ignore"):
+            rows, X = rows / self.unit, self.X / self.unit
+        if len(rows) * len(X) <= MANY:
+            return rows, X, _distances
+        centre = X.mean(axis=0)
+        return rows - centre, X - centre, _distances_by_product
 
     def _to_groups(self, distances: np.ndarray) -> np.ndarray:
         """Distances to the nearest row of each group, from those to all rows."""
@@ -146,22 +170,10 @@ def distances_to_others(X: np.ndarray, rows: np.ndarray, groups: np.ndarray) -> 
     return distances
 
 
-def _ready_to_measure(
-    rows: np.ndarray, X: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, Callable[[np.ndarray, np.ndarray], np.ndarray]]:
-    """Two tables, and the function that gives the distances between their rows.
-
-    In single precision, for equal distances to be so however they were taken.
-    """
-    if len(rows) * len(X) <= MANY:
-        return rows, X, _distances
-    centre = X.mean(axis=0)
-    return rows - centre, X - centre, _distances_by_product
-
-
 def _distances(rows: np.ndarray, X: np.ndarray) -> np.ndarray:
     """Distances between rows, shape (len(rows), len(X))."""
-    return cdist(rows, X).astype(np.float32)
+    with np.errstate(over="ignore"):
+        return cdist(rows, X).astype(np.float32)
 
 
 def _distances_by_product(rows: np.ndarray, X: np.ndarray) -> np.ndarray:

@@ -42,7 +42,8 @@ def advice(e: Evidence, name: str) -> str:
     if name == "undetermined":
         lacking = []
         if e.n_groups < FEW_ROWS:
-            lacking.append(f"collect more real rows of the class ({e.n_groups} now)")
+            what = "real rows" if e.n_groups == e.n_real else "patients"
+            lacking.append(f"collect more {what} of the class ({e.n_groups} now)")
         if e.n_synthetic < FEW_ROWS:
             lacking.append(f"draw more synthetic ones ({e.n_synthetic} now)")
         return f"{' and '.join(lacking)}: it takes {FEW_ROWS} of either"

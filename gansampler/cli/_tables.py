@@ -43,6 +43,11 @@ def read_labelled(
             raise ValueError(
                 f"{path} has no column {name!r}; it has {some(table.columns)}."
             )
+    if target in aside:
+        raise ValueError(
+            f"column {target!r} is given as --target, and as --id or --group too; a class "
+            "names no rows."
+        )
     y = table[target]
     unlabelled = y.fillna("") == ""
     if unlabelled.any():
@@ -107,10 +112,19 @@ def columns_aside(arguments: argparse.Namespace) -> list[str]:
 def groups_of(table: pd.DataFrame, arguments: argparse.Namespace) -> pd.Series | None:
     """The patient of each row: of --group, or of the first --id if it repeats."""
     if arguments.group is not None:
+        n_blank = int((table[arguments.group].str.strip() == "").sum())
+        if n_blank:
+            raise ValueError(
+                f"column {arguments.group!r}, given as --group, is empty in {n_blank} "
+                "rows; say whose they are, or drop them."
+            )
         return table[arguments.group]
-    if not arguments.id or table[arguments.id[0]].is_unique:
+    if not arguments.id:
         return None
-    return table[arguments.id[0]]
+    names = table[arguments.id[0]]
+    # A row without a name is nobody else's.
+    names = names.mask(names.str.strip() == "", [f"row {i}" for i in range(len(names))])
+    return None if names.is_unique else names
 
 
 def with_text_of_real_rows(result: pd.DataFrame, path: Path) -> pd.DataFrame:
@@ -139,7 +153,7 @@ def separator(path: Path) -> str:
     line = pd.read_csv(
         path, sep="\x1f", quoting=csv.QUOTE_NONE, header=None, nrows=1, dtype=str
     )
-    unquoted = re.sub(r'"[^"]*"', "", str(line.iloc[0, 0]))
+    unquoted = re.sub(r'"[^"]*("|$)', "", str(line.iloc[0, 0]))
     return max(SEPARATORS, key=unquoted.count)
 
 
