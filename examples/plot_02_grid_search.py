@@ -143,8 +143,8 @@ for name, (fitted, C) in finalists.items():
     )
 
 # %%
-# Both score 0.03 lower than in the search, as the best of many candidates does. The winner
-# stays 0.03 ahead, in one table and with one set of folds: how much of that is luck, only
+# Both score less than in the search, as the best of many candidates does. The winner
+# stays 0.04 ahead, in one table and with one set of folds: how much of that is luck, only
 # repeats on further patients could tell.
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 3), layout="constrained", sharey=True)
