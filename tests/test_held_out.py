@@ -9,7 +9,7 @@ from torch import nn
 from gansampler import CycleGAN
 from gansampler._held_out import HeldOutScore
 from gansampler.adversarial import clearly_below
-from gansampler.volumes._cyclegan import DIRECTIONS, MAX_SCORED, HeldOutTranslations
+from gansampler.volumes._held_out import DIRECTIONS, MAX_SCORED, HeldOutTranslations
 
 over_seeds = pytest.mark.parametrize("seed", range(5))
 N_COLUMNS = 3
@@ -180,7 +180,9 @@ def scored_translations():
     groups = dict.fromkeys("ab", np.arange(MAX_SCORED))
     held_out = dict.fromkeys("ab", np.ones(MAX_SCORED, dtype=bool))
     rng = np.random.RandomState(0)
-    score = OfBrightness(gan, volumes, groups, held_out, torch.device("cpu"), rng)
+    score = OfBrightness(
+        volumes, groups, held_out, translate=gan._shown, mask_channel=None, rng=rng
+    )
     return lambda *pair: score(dict(zip(DIRECTIONS, pair, strict=True))), volumes
 
 

@@ -12,9 +12,11 @@ from .isolation import (
 )
 from .networks import ConditionalMLP, Critic, ResidualGenerator
 from .objectives import OBJECTIVES, Objective
+from .plan import History, Plan
 from .precision import full_precision, mixed_precision
 from .recording import CUDAGraph, Recorder
-from .training import Batch, History, Plan, Score, clearly_below, is_finite, train
+from .selection import Score, clearly_below, is_finite
+from .training import Batch, train
 
 __all__ = [
     "OBJECTIVES",

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from sklearn.base import _fit_context
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -20,7 +19,7 @@ from torch import nn
 
 from .._adversarial import AdversarialEstimator, check_resumable
 from .._checkpoint import Checkpoint
-from .._groups import check_groups, some_of_groups
+from .._groups import check_groups
 from .._held_out import choose_held_out
 from .._saving import Arrays, read, write
 from .._state import params_from_json, params_to_json
@@ -35,8 +34,7 @@ from ..adversarial import (
     resolve_device,
     unpaired_patches,
 )
-from ..metrics import energy_score
-from ._features import volume_features
+from ._held_out import DIRECTIONS, HeldOutTranslations
 from ._scaling import VolumeScaler, Window
 from ._state import load_modules, modules_to_arrays, scaler_from_json, scaler_to_json
 from ._translation import (
@@ -49,13 +47,9 @@ from ._validation import check_volumes, split_channels
 
 KIND = "CycleGAN"
 SIDES = ("a", "b")
-DIRECTIONS = ("a->b", "b->a")
 
 AT_ONCE = 64
 """Edge of the windows in which large volumes are translated."""
-
-MAX_SCORED = 50
-"""Volumes of a side on which steps are compared, at most."""
 
 BETAS = (0.5, 0.999)
 """Of Adam, as in the original."""
@@ -407,7 +401,14 @@ class CycleGAN(AdversarialEstimator):
         )
         score = None
         if self._chooses_step:
-            score = HeldOutTranslations(self, volumes, groups, held_out, device, rng)
+            score = HeldOutTranslations(
+                volumes,
+                groups,
+                held_out,
+                translate=partial(self._shown, device=device),
+                mask_channel=self.mask_channel_,
+                rng=rng,
+            )
         with mixed_precision(device, self.mixed_precision):
             history = self._train(
                 game, draw_batches, self.batch_size, plan, score, checkpoint
@@ -470,12 +471,8 @@ class CycleGAN(AdversarialEstimator):
             If the direction is unknown, or X has other channels or dimensions than the
             volumes fitted, or edges shorter than 4.
         """
-        volumes, source, target = self._checked(X, direction)
-        result = volumes.copy()
-        result[:, self.image_channels_] = self.scalers_[target].inverse_transform(
-            self._translated(self._scaled(volumes, source), direction)
-        )
-        return result
+        volumes, *_ = self._checked(X, direction)
+        return self._shown(volumes, direction)
 
     def reconstruct(self, X: ArrayLike, direction: str = "a->b") -> np.ndarray:
         """Translate volumes to the other side and back.
@@ -517,6 +514,20 @@ class CycleGAN(AdversarialEstimator):
             )
         source, target = direction.split("->")
         return volumes, source, target
+
+    def _shown(
+        self,
+        volumes: np.ndarray,
+        direction: str,
+        generator: nn.ModuleDict | None = None,
+        device: torch.device | None = None,
+    ) -> np.ndarray:
+        """Volumes of one side as they would look on the other, with the masks they have."""
+        source, target = direction.split("->")
+        U = self._translated(self._scaled(volumes, source), direction, generator, device)
+        result = volumes.copy()
+        result[:, self.image_channels_] = self.scalers_[target].inverse_transform(U)
+        return result
 
     def _scaled(self, volumes: np.ndarray, side: str) -> np.ndarray:
         return self.scalers_[side].transform(volumes[:, self.image_channels_])
@@ -607,57 +618,3 @@ class CycleGAN(AdversarialEstimator):
 
     def _modules(self) -> dict[str, nn.Module]:
         return {"generator": self.generator_, "critic": self.critic_}
-
-
-class HeldOutTranslations:
-    """Energy score of features of held-out volumes, under what is translated to their side.
-
-    Features of intensities, in standard deviations of the side; a mask and its shape are
-    the same before and after. What is translated is chosen at random from all volumes of
-    the other side, as of many patients as can be. Held-out volumes of the two sides are
-    paired at random, and the losses of a pair are added, so that steps are compared in both
-    directions at once.
-    """
-
-    def __init__(
-        self,
-        gan: CycleGAN,
-        volumes: dict[str, np.ndarray],
-        groups: dict[str, np.ndarray],
-        held_out: dict[str, np.ndarray],
-        device: torch.device,
-        rng: np.random.RandomState,
-    ) -> None:
-        self.gan, self.device = gan, device
-        self.volumes = {
-            side: X[some_of_groups(groups[side], MAX_SCORED, rng)]
-            for side, X in volumes.items()
-        }
-        self.n_pairs = min(int(mask.sum()) for mask in held_out.values())
-        self.scaler, self.rows = {}, {}
-        for side, X in volumes.items():
-            features = self._features(X)
-            self.scaler[side] = StandardScaler().fit(features)
-            some = rng.permutation(np.flatnonzero(held_out[side]))
-            self.rows[side] = self.scaler[side].transform(features)[some]
-
-    def __call__(self, generator: Any) -> np.ndarray | None:
-        losses = np.zeros(self.n_pairs)
-        for direction in DIRECTIONS:
-            source, target = direction.split("->")
-            X = self.volumes[source].copy()
-            U = self.gan._scaled(X, source)
-            made = self.gan._translated(U, direction, generator, self.device)
-            if not np.isfinite(made).all():
-                return None
-            X[:, self.gan.image_channels_] = self.gan.scalers_[target].inverse_transform(
-                made
-            )
-            if self.n_pairs:
-                draws = self.scaler[target].transform(self._features(X))
-                scores = energy_score(self.rows[target], draws)
-                losses += [part.mean() for part in np.array_split(scores, self.n_pairs)]
-        return losses
-
-    def _features(self, X: np.ndarray) -> np.ndarray:
-        return volume_features(X, self.gan.mask_channel_, with_shape=False).to_numpy()
