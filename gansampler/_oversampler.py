@@ -251,7 +251,8 @@ class GANOverSampler(BaseGANOverSampler):
             Class labels, of at least two classes.
         groups : array-like of shape (n_samples,), default=None
             Patients, say: the rows of a group are held out together, and are not each
-            other's neighbours in the copy check.
+            other's neighbours in the copy check. Without groups equal rows are taken for
+            one patient's, where two columns tell nearly all others apart.
 
         Returns
         -------
@@ -282,9 +283,12 @@ class GANOverSampler(BaseGANOverSampler):
         self._format = TableFormat(X, self.categorical_features)
         labels: Any = y
         if is_polars(y):
-            if hasattr(y, "columns") and y.width != 1:
-                raise ValueError(f"y should be one column of labels; it has {y.columns}.")
-            y = y.to_series() if hasattr(y, "columns") else y
+            if hasattr(y, "columns"):
+                if y.width != 1:
+                    raise ValueError(
+                        f"y should be one column of labels; it has {y.columns}."
+                    )
+                y = y.to_series()
             labels = y.to_numpy()
         n_missing = 0 if y is None else int(np.asarray(pd.isna(labels)).sum())
         if n_missing:
